@@ -1,0 +1,129 @@
+/* conf.h - the configuration in force, as everyone reads it.
+ *
+ * The master parses the file (conf_parse), compiles the tables it names, and
+ * hands a sealed copy to each process (conf_write, conf_read). After that
+ * nobody changes it. Every setting is a row of conf/settings.h.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/ip.h"
+
+enum listen_role { LISTEN_MX, LISTEN_SINK };
+
+/* Where the last mile goes: `deliver` of a domain or a sink. */
+enum deliver_kind { DELIVER_NONE, DELIVER_MAILDIR, DELIVER_LMTP_UNIX, DELIVER_LMTP_TCP, DELIVER_DISCARD };
+
+/* How a domain's recipients are known. */
+enum recipients_kind { RECIPIENTS_SYSTEM, RECIPIENTS_FILE, RECIPIENTS_ANY };
+
+enum via_kind { VIA_MX, VIA_HOLD, VIA_HOST };
+
+struct conf_listen {
+    struct slice     address;       /* as written: "0.0.0.0:25", "[::]:25" */
+    struct ip        ip;
+    uint16_t         port;
+    enum listen_role role;
+    struct slice     deliver;       /* sink: "maildir:...", "discard" */
+    int64_t          greet_delay;   /* ms before the greeting; who speaks earlier is refused (A027) */
+    unsigned         line;          /* in the file */
+};
+
+struct conf_domain {
+    struct slice         name;          /* lower case */
+    enum recipients_kind recipients;
+    struct slice         recipients_file;
+    struct slice         aliases_file;  /* empty: none */
+    struct slice         deliver;       /* "maildir:/var/mail/%d/%u", "lmtp:/path", "lmtp:host:port", "discard" */
+    enum deliver_kind    deliver_kind;
+    unsigned             line;
+};
+
+struct conf_route {
+    struct slice   pattern;         /* "partner.test", "*.partner.test", "*" */
+    enum via_kind  via;
+    struct slice   host;            /* VIA_HOST: name, IPv4 or IPv6 without brackets */
+    uint16_t       port;
+    unsigned       line;
+};
+
+struct conf {
+    struct arena         arena;
+    struct slice         file;          /* where it was read; "(embedded)" */
+    struct slice         hostname, spool, control, user, queue_user;
+    struct conf_listen  *listens;
+    size_t               nlistens;
+    struct conf_domain  *domains;
+    size_t               ndomains;
+    struct conf_route   *routes;        /* most specific first */
+    size_t               nroutes;
+    struct { struct ip_net *networks; size_t nnetworks; } trust;
+    struct { struct slice *servers; size_t nservers; int64_t timeout; /* ms */ } dns;
+    struct {
+        int64_t  lifetime, warn;        /* ms; warn 0: never */
+        int64_t *retry;                 /* ms; the last one repeats */
+        size_t   nretry;
+        uint64_t jitter;                /* per cent by which a retry time is spread */
+        uint64_t destination_concurrency;   /* attempts at once to one destination, at most */
+        uint64_t history;               /* bytes of history kept for `trace` */
+        uint64_t min_free;              /* refuse mail when the spool's disk has fewer bytes free */
+        uint64_t bounce_body;           /* bytes of the original returned in a bounce; beyond: headers only */
+    } queue;
+    struct {
+        uint64_t message_size, recipients, connections, connections_per_client;
+        uint64_t command_line;          /* bytes of a command line with CRLF */
+        uint64_t text_line;             /* bytes of a line of text without CRLF */
+        uint64_t errors;                /* refused commands before 421 */
+        uint64_t junk;                  /* commands that do nothing (NOOP, RSET, VRFY...) between messages before 421 */
+        uint64_t hops;                  /* Received fields before a message counts as looping */
+        uint64_t messages;              /* per connection */
+        int64_t  command_timeout;       /* ms to wait for the next command */
+        int64_t  data_timeout;          /* ms to wait for more data */
+        int64_t  session_timeout;       /* ms for a whole session */
+        uint64_t min_data_rate;         /* bytes a second, over 30 s, during DATA; 0: none */
+        uint64_t alias_depth;
+    } limits;
+    struct {
+        uint64_t connections;           /* outgoing, at once, of one relay */
+        int64_t  idle;                  /* ms that an outgoing connection is kept for the next message */
+        uint64_t messages;              /* over one outgoing connection */
+        uint64_t recipients;            /* in one outgoing transaction */
+        int64_t  connect_timeout;       /* ms */
+        uint64_t timeout_scale;         /* per cent of the RFC 5321 §4.5.3.2 timeouts (tests use less) */
+        uint64_t ipv6;                  /* 1: try AAAA too */
+    } relay;
+    struct {
+        struct slice to;                /* "stderr", "syslog", "file:/path" */
+        bool         json;
+        unsigned     level;             /* enum log_level */
+        uint64_t     per_second;
+    } log;
+    struct { uint64_t smtpd, relay; } processes;    /* 0: as many as cores */
+};
+
+/* conf_parse - read a file (NULL: the embedded defaults, for development).
+ * NULL and a message "file:line: what is wrong, what was meant" in `errors`
+ * (one line each, at most 20) if anything is wrong with it. */
+struct conf *conf_parse(const char *path, struct buf *errors);
+
+/* conf_write, conf_read - through a sealed descriptor to another process.
+ * conf_write: a new descriptor or -1. conf_read: does not close fd; NULL if malformed. */
+int conf_write(const struct conf *conf);
+struct conf *conf_read(int fd);
+void conf_free(struct conf *conf);
+
+/* conf_show - every setting in force as "name = value   # origin", in the
+ * syntax of the file, so that its output is a configuration with the same meaning */
+void conf_show(const struct conf *conf, struct buf *out);
+
+/* conf_domain_find - the domain of ours with this name (case ignored), or NULL */
+const struct conf_domain *conf_domain_find(const struct conf *conf, struct slice name);
+
+/* conf_route_find - the most specific route for a domain; never NULL ("*" via mx is built in) */
+const struct conf_route *conf_route_find(const struct conf *conf, struct slice domain);
+
+/* conf_trusts - may this client relay? */
+bool conf_trusts(const struct conf *conf, const struct ip *client);
+
+/* conf_is_our_name - the hostname, or one of the domains */
+bool conf_is_our_name(const struct conf *conf, struct slice name);

@@ -1,0 +1,55 @@
+/* child.h - how every process but the master begins and ends.
+ *
+ * child_run() takes the channel to the master (descriptor 3), gathers what the
+ * master hands over until GO, drops privileges, and runs the loop. The role
+ * gives functions for what it cares about; NULL ones are ignored.
+ */
+#pragma once
+#include "conf/conf.h"
+#include "ipc/channel.h"
+
+enum { CHILD_TABLES = 1024, CHILD_LISTENERS = 256 };
+
+struct child;
+
+struct child_role {
+    enum role role;
+    /* Everything is here: set up. False: exit with status 70 (the log says why). */
+    bool (*begin)(struct child *);
+    /* A new configuration came while running (queue and console only). */
+    void (*reconf)(struct child *);
+    /* A peer is there: make it speak with channel->receive/gone/user. Called
+     * for those handed over before GO right after begin, later ones as they come. */
+    void (*peer)(struct child *, struct channel *);
+    /* Take nothing new; call child_leave() when the rest is finished. */
+    void (*drain)(struct child *, unsigned seconds);
+    /* Fill in gauges before a report (log/counters.h). */
+    void (*gauge)(struct child *);
+};
+
+struct child {
+    const struct child_role *role;
+    uv_loop_t               *loop;
+    struct channel          *master;
+    struct conf             *conf;      /* in force; replaced before reconf(), the old one freed after it */
+    struct conf             *old_conf;  /* during reconf() */
+    unsigned                 slot;      /* base/id.h */
+    unsigned                 generation;
+    int64_t                  started;
+    int                      listeners[CHILD_LISTENERS];    /* by index in conf; -1: none */
+    int                      census;    /* descriptor, or -1 */
+    unsigned                 census_slots;
+    bool                     draining;
+    int                      status;    /* exit status */
+    void                    *user;      /* the role's own state */
+};
+
+/* child_run - the whole life; returns the exit status */
+int child_run(const struct child_role *role);
+
+/* child_leave - stop the loop and exit with status */
+void child_leave(struct child *child, int status);
+
+/* child_receive_common - answers STATUS from the console; other messages: false.
+ * A role's receive function calls it for what it does not know. */
+bool child_receive_common(struct child *child, struct channel *c, uint32_t type, struct wire *w);

@@ -1,0 +1,240 @@
+/* messages.h - everything that our processes say to each other.
+ *
+ * One list. From it come, for every message, a struct, a writer, a reader,
+ * the number on the wire, and the table of who may say it to whom. A receiver
+ * checks all of it again: its peer may be in hostile hands.
+ *
+ *     M(NAME, name, from, to, FIELDS)
+ *
+ * A frame of a message may carry one descriptor where the comment says +fd.
+ */
+#pragma once
+#include "base/wire.h"
+#include "ipc/role.h"
+
+/* --- master and its children ------------------------------------------- */
+
+/* +fd: the configuration in force, sealed (conf_read). Before GO at start;
+ * later again, to queue and console, after a reload. */
+#define MSG_CONF_FIELDS(F)                                                  \
+    F(u32,   generation)
+/* +fd: a compiled table (CDB), named as in the configuration. Before CONF. */
+#define MSG_TABLE_FIELDS(F)                                                 \
+    F(bytes, name)
+/* +fd: a listening socket; index of the listener in the configuration. */
+#define MSG_LISTENER_FIELDS(F)                                              \
+    F(u32,   index)
+/* +fd: a channel to another process. */
+#define MSG_PEER_FIELDS(F)                                                  \
+    F(u32,   role)                                                          \
+    F(u32,   slot)
+/* +fd: memory shared by all smtpd of this server: sessions by client. */
+#define MSG_CENSUS_FIELDS(F)                                                \
+    F(u32,   slots)
+/* Everything has been handed over: begin. slot: yours, see base/id.h. */
+#define MSG_GO_FIELDS(F)                                                    \
+    F(u32,   slot)                                                          \
+    F(u32,   generation)
+/* I have begun. */
+#define MSG_READY_FIELDS(F)                                                 \
+    F(u32,   sandbox)       /* level reached */
+/* Take nothing new, finish what you have, then exit 0. */
+#define MSG_DRAIN_FIELDS(F)                                                 \
+    F(u32,   seconds)       /* and after so many give up what is left */
+
+/* --- accepting: smtpd and queue ---------------------------------------- */
+
+/* Your ids start above floor. room 0: refuse mail, the disk is full. */
+#define MSG_WELCOME_FIELDS(F)                                               \
+    F(u64,   floor)
+#define MSG_ROOM_FIELDS(F)                                                  \
+    F(u8,    room)
+/* Make this durable. The body is inline, or in a lent file (lent != 0). */
+#define MSG_COMMIT_FIELDS(F)                                                \
+    F(u64,   id)            /* made by this smtpd */                        \
+    F(u64,   nonce)         /* of this smtpd's life; a repeat has the same */ \
+    F(bytes, envelope)      /* mail/envelope.h */                           \
+    F(bytes, body)          /* with our Received field, lines end in CRLF */ \
+    F(u64,   lent)          /* 0: inline */                                 \
+    F(u64,   length)        /* of the lent file's content */                \
+    F(u32,   crc)           /* CRC32C of it */
+/* Say 250 only if fate is FATE_DONE. */
+#define MSG_COMMITTED_FIELDS(F)                                             \
+    F(u64,   id)                                                            \
+    F(u8,    fate)                                                          \
+    F(u8,    full)          /* later, because the disk is full (452) */
+/* +fd: an empty file for a large body, to be named by its number. */
+#define MSG_LEND_FIELDS(F)                                                  \
+    F(u64,   number)
+/* Lend me so many more files. */
+#define MSG_LEND_MORE_FIELDS(F)                                             \
+    F(u32,   count)
+/* I do not need this file after all. */
+#define MSG_LEND_BACK_FIELDS(F)                                             \
+    F(u64,   number)
+
+/* --- delivering: queue and its agents (relay, local) -------------------- */
+
+/* Deliver. The body is inline, or +fd: `length` bytes from `offset`. */
+#define MSG_DELIVER_FIELDS(F)                                               \
+    F(u64,   job)                                                           \
+    F(u64,   id)                                                            \
+    F(bytes, destination)   /* "mx:example.org", "host:127.0.0.1:2600", "host:[::1]:25", \
+                               "lmtp:/path", "lmtp:host:port", "maildir:TEMPLATE", "discard:" */ \
+    F(bytes, sender)        /* reverse-path without <> */                   \
+    F(u32,   flags)         /* enum envelope_flags */                       \
+    F(u32,   nrcpts)                                                        \
+    F(bytes, rcpts)         /* nrcpts times { u32 index, bytes address, bytes original } */ \
+    F(bytes, body)                                                          \
+    F(u8,    file)          /* 1: the body is in the descriptor */          \
+    F(u64,   offset)                                                        \
+    F(u64,   length)
+/* What became of it. A recipient without an outcome is later. */
+#define MSG_RESULT_FIELDS(F)                                                \
+    F(u64,   job)                                                           \
+    F(u8,    trouble)       /* enum trouble: whose fault a failure was */   \
+    F(bytes, host)          /* the other side: "mx1.example.org [192.0.2.1]:25" */ \
+    F(u32,   noutcomes)                                                     \
+    F(bytes, outcomes)      /* noutcomes outcomes, see below */
+
+/* --- questions: smtpd, queue and lookup --------------------------------- */
+
+/* Where does mail for this local address go, aliases expanded? */
+#define MSG_RESOLVE_FIELDS(F)                                               \
+    F(u64,   ticket)                                                        \
+    F(bytes, address)       /* canonical; its domain is one of ours, or it is "postmaster" */
+#define MSG_RESOLVED_FIELDS(F)                                              \
+    F(u64,   ticket)                                                        \
+    F(u8,    fate)          /* DONE: entries follow; NEVER: no such user; LATER: ask again */ \
+    F(u32,   nentries)                                                      \
+    F(bytes, entries)       /* nentries times { bytes address, bytes return_path } */ \
+    F(bytes, text)          /* for NEVER and LATER: why, for the log */
+
+/* --- people: console and everyone --------------------------------------- */
+
+/* Report your counters (log/counters.h). */
+#define MSG_STATUS_FIELDS(F)                                                \
+    F(u64,   ticket)
+#define MSG_REPORT_FIELDS(F)                                                \
+    F(u64,   ticket)                                                        \
+    F(u32,   pid)                                                           \
+    F(u32,   role)                                                          \
+    F(u32,   slot)                                                          \
+    F(u32,   generation)                                                    \
+    F(i64,   started)       /* wall clock, ms */                            \
+    F(u32,   ncounters)                                                     \
+    F(bytes, counters)      /* ncounters u64 in the order of the list */    \
+    F(u8,    last)          /* 1: the last report for this ticket from this peer */
+/* A person wants something of the queue. */
+#define MSG_QUERY_FIELDS(F)                                                 \
+    F(u64,   ticket)                                                        \
+    F(u32,   verb)          /* enum query_verb */                           \
+    F(u64,   id)            /* 0: any */                                    \
+    F(bytes, sender)        /* filters; empty: any. A glob with * and ? */  \
+    F(bytes, recipient)                                                     \
+    F(bytes, destination)                                                   \
+    F(bytes, state)         /* ready, leased, deferred, held */             \
+    F(i64,   older)         /* arrived at least so many ms ago; 0: any */   \
+    F(i64,   newer)         /* arrived at most so many ms ago; 0: any */    \
+    F(u64,   limit)         /* rows at most; 0: all */
+/* One row of the answer, as the JSON text of one object. */
+#define MSG_ROW_FIELDS(F)                                                   \
+    F(u64,   ticket)                                                        \
+    F(bytes, json)
+#define MSG_DONE_FIELDS(F)                                                  \
+    F(u64,   ticket)                                                        \
+    F(u8,    fate)                                                          \
+    F(u64,   count)         /* messages found, or changed */                \
+    F(bytes, text)          /* what went wrong, if it did */
+/* Reload the configuration, or stop; answered by DONE. */
+#define MSG_RELOAD_FIELDS(F)                                                \
+    F(u64,   ticket)
+#define MSG_STOP_FIELDS(F)                                                  \
+    F(u64,   ticket)
+
+#define R_ANY    (ROLE_BIT(SMTPD) | ROLE_BIT(QUEUE) | ROLE_BIT(RELAY) |       \
+                  ROLE_BIT(LOCAL) | ROLE_BIT(LOOKUP) | ROLE_BIT(CONSOLE))
+#define R_AGENT  (ROLE_BIT(RELAY) | ROLE_BIT(LOCAL))
+#define R_ASKS   (ROLE_BIT(SMTPD) | ROLE_BIT(QUEUE))
+#define R_MASTER  ROLE_BIT(MASTER)
+
+#define IPC_MESSAGES(M)                                                       \
+    M(CONF,      msg_conf,      R_MASTER,          R_ANY,             MSG_CONF_FIELDS)      \
+    M(TABLE,     msg_table,     R_MASTER,          R_ANY,             MSG_TABLE_FIELDS)     \
+    M(LISTENER,  msg_listener,  R_MASTER,          ROLE_BIT(SMTPD),   MSG_LISTENER_FIELDS)  \
+    M(PEER,      msg_peer,      R_MASTER,          R_ANY,             MSG_PEER_FIELDS)      \
+    M(CENSUS,    msg_census,    R_MASTER,          ROLE_BIT(SMTPD),   MSG_CENSUS_FIELDS)    \
+    M(GO,        msg_go,        R_MASTER,          R_ANY,             MSG_GO_FIELDS)        \
+    M(READY,     msg_ready,     R_ANY,             R_MASTER,          MSG_READY_FIELDS)     \
+    M(DRAIN,     msg_drain,     R_MASTER,          R_ANY,             MSG_DRAIN_FIELDS)     \
+    M(WELCOME,   msg_welcome,   ROLE_BIT(QUEUE),   ROLE_BIT(SMTPD),   MSG_WELCOME_FIELDS)   \
+    M(ROOM,      msg_room,      ROLE_BIT(QUEUE),   ROLE_BIT(SMTPD),   MSG_ROOM_FIELDS)      \
+    M(COMMIT,    msg_commit,    ROLE_BIT(SMTPD),   ROLE_BIT(QUEUE),   MSG_COMMIT_FIELDS)    \
+    M(COMMITTED, msg_committed, ROLE_BIT(QUEUE),   ROLE_BIT(SMTPD),   MSG_COMMITTED_FIELDS) \
+    M(LEND,      msg_lend,      ROLE_BIT(QUEUE),   ROLE_BIT(SMTPD),   MSG_LEND_FIELDS)      \
+    M(LEND_MORE, msg_lend_more, ROLE_BIT(SMTPD),   ROLE_BIT(QUEUE),   MSG_LEND_MORE_FIELDS) \
+    M(LEND_BACK, msg_lend_back, ROLE_BIT(SMTPD),   ROLE_BIT(QUEUE),   MSG_LEND_BACK_FIELDS) \
+    M(DELIVER,   msg_deliver,   ROLE_BIT(QUEUE),   R_AGENT,           MSG_DELIVER_FIELDS)   \
+    M(RESULT,    msg_result,    R_AGENT,           ROLE_BIT(QUEUE),   MSG_RESULT_FIELDS)    \
+    M(RESOLVE,   msg_resolve,   R_ASKS,            ROLE_BIT(LOOKUP),  MSG_RESOLVE_FIELDS)   \
+    M(RESOLVED,  msg_resolved,  ROLE_BIT(LOOKUP),  R_ASKS,            MSG_RESOLVED_FIELDS)  \
+    M(STATUS,    msg_status,    ROLE_BIT(CONSOLE), R_ANY | R_MASTER,  MSG_STATUS_FIELDS)    \
+    M(REPORT,    msg_report,    R_ANY | R_MASTER,  ROLE_BIT(CONSOLE), MSG_REPORT_FIELDS)    \
+    M(QUERY,     msg_query,     ROLE_BIT(CONSOLE), ROLE_BIT(QUEUE),   MSG_QUERY_FIELDS)     \
+    M(ROW,       msg_row,       R_ANY | R_MASTER,  ROLE_BIT(CONSOLE), MSG_ROW_FIELDS)       \
+    M(DONE,      msg_done,      R_ANY | R_MASTER,  ROLE_BIT(CONSOLE), MSG_DONE_FIELDS)      \
+    M(RELOAD,    msg_reload,    ROLE_BIT(CONSOLE), R_MASTER,          MSG_RELOAD_FIELDS)    \
+    M(STOP,      msg_stop,      ROLE_BIT(CONSOLE), R_MASTER,          MSG_STOP_FIELDS)
+
+enum message {
+#define M(NAME, name, from, to, FIELDS) MSG_##NAME,
+    IPC_MESSAGES(M)
+#undef M
+    MSG_COUNT
+};
+
+#define MEMBER(kind, name) field_##kind name;
+#define M(NAME, name, from, to, FIELDS)                                     \
+    struct name { FIELDS(MEMBER) };                                         \
+    bool name##_put(struct wire *w, const struct name *m);                  \
+    bool name##_get(struct wire *w, struct name *m);
+IPC_MESSAGES(M)
+#undef M
+#undef MEMBER
+
+/* What `postrider queue` and `postrider trace` ask. */
+#define QUERY_VERBS(V) \
+    V(LIST) V(COUNT) V(SHOW) V(RETRY) V(HOLD) V(RELEASE) V(REMOVE) V(TRACE) V(DESTINATIONS)
+enum query_verb {
+#define V(name) QUERY_##name,
+    QUERY_VERBS(V)
+#undef V
+    QUERY_COUNT_OF_VERBS
+};
+
+/* Whose fault a failed attempt was: what the schedule should slow down. */
+enum trouble {
+    TROUBLE_NONE = 0,       /* nothing failed, or only recipients or the message */
+    TROUBLE_HOST,           /* the destination as a whole: no connection, 421, no DNS */
+    TROUBLE_SESSION,        /* this connection only */
+    TROUBLE_COUNT
+};
+
+/* One recipient's outcome, inside RESULT and the journal. */
+#define OUTCOME_FIELDS(F)                                                   \
+    F(u32,   index)         /* of the recipient in the envelope */          \
+    F(u8,    fate)                                                          \
+    F(u16,   code)          /* the reply's code, or 0: it was not a reply */ \
+    F(bytes, status)        /* enhanced status "5.1.1", ours if the host gave none */ \
+    F(bytes, text)          /* the other side's words, or ours; printable */
+struct outcome {
+#define MEMBER(kind, name) field_##kind name;
+    OUTCOME_FIELDS(MEMBER)
+#undef MEMBER
+};
+void outcome_put(struct wire *w, const struct outcome *o);
+bool outcome_next(struct wire *w, struct outcome *o);   /* false at the end, or bad */
+
+/* message_allowed - may `from` say this to `to`? */
+bool message_allowed(uint32_t type, enum role from, enum role to);
+const char *message_name(uint32_t type);

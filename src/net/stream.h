@@ -1,0 +1,68 @@
+/* stream.h - a connection of bytes on the event loop: TCP or UNIX, either end.
+ *
+ * The stream has events and no policy. Input gathers in `in` (bounded: reading
+ * pauses while it is full), output is put into `out` and sent by
+ * stream_flush(), one system call for all of it. TLS will sit between these
+ * buffers and the socket without their users seeing it.
+ */
+#pragma once
+#include <uv.h>
+#include "base/buf.h"
+#include "base/ip.h"
+
+enum stream_event {
+    STREAM_CONNECTED,   /* stream_connect succeeded */
+    STREAM_INPUT,       /* there is more in `in` */
+    STREAM_DRAINED,     /* everything put out has gone to the system */
+    STREAM_EOF,         /* the other side will send no more; `in` may still hold bytes */
+    STREAM_FAILED,      /* connect, read or write failed: `error` is the errno; nothing more comes */
+};
+
+struct stream;
+/* The owner may call stream_close() inside. */
+typedef void stream_event_f(struct stream *s, enum stream_event event);
+typedef void stream_closed_f(struct stream *s);
+
+struct stream {
+    void            *user;
+    stream_event_f  *event;
+    stream_closed_f *closed;    /* the memory may be freed now; may be NULL */
+    struct buf       in, out;
+    int              error;
+    bool             reading, closing, shut;
+    union { uv_handle_t handle; uv_stream_t stream; uv_tcp_t tcp; uv_pipe_t pipe; } uv;
+    uv_write_t       write;
+    uv_connect_t     connect;
+    uv_shutdown_t    shutdown;
+    struct buf       sending;   /* what a slow peer has not yet taken */
+    bool             writing;
+};
+
+/* stream_open - take a connected socket (TCP: no delay is set). The stream's
+ * memory is the owner's and must live until `closed`. in_max bounds `in`,
+ * out_max bounds `out`. False: fd is closed. */
+bool stream_open(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_t out_max,
+                 stream_event_f *event, stream_closed_f *closed, void *user);
+
+/* stream_connect - to an address (from: bind to it first, or NULL), or a UNIX socket path */
+bool stream_connect(struct stream *s, uv_loop_t *loop, const struct ip *to, uint16_t port,
+                    const struct ip *from, size_t in_max, size_t out_max,
+                    stream_event_f *event, stream_closed_f *closed, void *user);
+bool stream_connect_unix(struct stream *s, uv_loop_t *loop, const char *path,
+                         size_t in_max, size_t out_max,
+                         stream_event_f *event, stream_closed_f *closed, void *user);
+
+/* stream_read - begin or go on reading; stream_pause - stop for now */
+void stream_read(struct stream *s);
+void stream_pause(struct stream *s);
+
+/* stream_flush - send what is in `out`: at once if the socket takes it, the rest
+ * as it does. stream_pending - bytes not yet taken by the system. */
+void stream_flush(struct stream *s);
+size_t stream_pending(const struct stream *s);
+
+/* stream_finish - after what is in `out` has gone: half-close, then close */
+void stream_finish(struct stream *s);
+
+/* stream_close - now; what was not sent is lost. Harmless when done twice. */
+void stream_close(struct stream *s);

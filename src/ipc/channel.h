@@ -32,13 +32,12 @@ struct channel {
     channel_receive_f *receive;
     channel_gone_f    *gone;
     /* the rest belongs to channel.c */
-    uv_loop_t         *loop;
     uv_poll_t          poll;
-    uv_prepare_t       flusher;
+    uv_prepare_t       flusher;     /* sends what this turn of the loop put out */
     int                fd;
     bool               writing;     /* waiting until the socket takes more */
     bool               closed;
-    bool               dispatching;
+    const char        *why;         /* it was closed */
     struct buf         in, out;
     size_t             nfds_in;
     int                fds_in[CHANNEL_FDS_MAX];
@@ -62,5 +61,6 @@ IPC_MESSAGES(M)
 /* channel_pending - bytes waiting to go out: stop producing when it is large */
 size_t channel_pending(const struct channel *c);
 
-/* channel_close - cut the peer off. `gone` is called with why (unless NULL). */
+/* channel_close - cut the peer off; `gone` is called in the next turn of the
+ * loop. why: a text that lives for ever, logged; NULL: nothing went wrong. */
 void channel_close(struct channel *c, const char *why);

@@ -8,9 +8,20 @@
 #include "conf/conf.h"
 #include "ipc/channel.h"
 
-enum { CHILD_TABLES = 1024, CHILD_LISTENERS = 256 };
+enum {
+    CHILD_TABLES    = 2048,
+    CHILD_LISTENERS = 256,
+    CHILD_PEERS     = 512,      /* handed over before GO */
+    CHILD_MASTER_FD = 3,        /* where the channel to the master is */
+};
 
 struct child;
+
+/* A compiled table (table/table.h), as the master handed it over. */
+struct child_table {
+    char *name;         /* "aliases:example.org" */
+    int   fd;
+};
 
 struct child_role {
     enum role role;
@@ -23,6 +34,9 @@ struct child_role {
     void (*peer)(struct child *, struct channel *);
     /* Take nothing new; call child_leave() when the rest is finished. */
     void (*drain)(struct child *, unsigned seconds);
+    /* A frame from the master that is none of the above (the console's answers).
+     * False: malformed. */
+    bool (*master)(struct child *, struct channel *, uint32_t type, struct wire *w);
     /* Fill in gauges before a report (log/counters.h). */
     void (*gauge)(struct child *);
 };
@@ -37,11 +51,26 @@ struct child {
     unsigned                 generation;
     int64_t                  started;
     int                      listeners[CHILD_LISTENERS];    /* by index in conf; -1: none */
+    struct child_table       tables[CHILD_TABLES];
+    size_t                   ntables;
     int                      census;    /* descriptor, or -1 */
     unsigned                 census_slots;
     bool                     draining;
+    bool                     gone_on;   /* GO was said */
+    unsigned                 sandbox;   /* level reached: enum sandbox_level */
     int                      status;    /* exit status */
     void                    *user;      /* the role's own state */
+};
+
+/* How much a process has given up. */
+#define SANDBOX_LEVELS(S)                                                   \
+    S(NONE,      "none")            /* runs as the caller, root included */ \
+    S(NO_PRIVS,  "no-new-privs")    /* can never gain a privilege */        \
+    S(USER,      "own-user")        /* and runs as a user of its own */
+enum sandbox_level {
+#define S(NAME, text) SANDBOX_##NAME,
+    SANDBOX_LEVELS(S)
+#undef S
 };
 
 /* child_run - the whole life; returns the exit status */

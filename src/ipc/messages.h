@@ -217,6 +217,7 @@ enum trouble {
     TROUBLE_NONE = 0,       /* nothing failed, or only recipients or the message */
     TROUBLE_HOST,           /* the destination as a whole: no connection, 421, no DNS */
     TROUBLE_SESSION,        /* this connection only */
+    TROUBLE_LEAVING,        /* not tried: this agent is leaving, give the job to another */
     TROUBLE_COUNT
 };
 

@@ -1,0 +1,308 @@
+/* child.c - the life of every process but the master.
+ *
+ * Forget what was inherited, take what the master hands over, give up what is
+ * not needed, loop. When the master is gone there is nobody to serve: leave.
+ * Everything a child holds is safe to lose at any moment.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "ipc/child.h"
+#include "log/log.h"
+
+/* A peer handed over before GO; it may speak only afterwards. */
+struct early_peer {
+    uint32_t role, slot;
+    int      fd;
+};
+
+static struct early_peer early[CHILD_PEERS];
+static size_t nearly;
+
+/* ---------------------------------------------------------- privileges -- */
+
+/* forget - what a terminal or a service manager may send is the master's business */
+
+static void forget(enum role role)
+{
+    static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT };
+    char name[16];
+
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        signal(ignored[i], SIG_IGN);
+    snprintf(name, sizeof name, "pr-%s", role_name(role));
+    prctl(PR_SET_NAME, name);
+}
+
+/* become - run as this user from now on; the supplementary groups go first */
+
+static bool become(const char *user)
+{
+    struct passwd *pw = getpwnam(user);
+
+    if (pw == NULL) {
+        log_event(EVENT_CONFIG, LF_STR("why", "no such user"), LF_STR("user", user));
+        return false;
+    }
+    if (setgroups(1, &pw->pw_gid) != 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0
+        || setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0) {
+        log_event(EVENT_CONFIG, LF_STR("why", strerror(errno)), LF_STR("user", user));
+        return false;
+    }
+    return true;
+}
+
+/* drop - after begin(): give up the user and every way back to it */
+
+static bool drop(struct child *child)
+{
+    const struct conf *conf = child->conf;
+    struct slice user = child->role->role == ROLE_QUEUE ? conf->queue_user : conf->user;
+    char name[64];
+
+    if (geteuid() == 0 && user.n > 0 && user.n < sizeof name) {
+        memcpy(name, user.p, user.n);
+        name[user.n] = '\0';
+        if (!become(name))
+            return false;
+        child->sandbox = SANDBOX_USER;
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && child->sandbox < SANDBOX_NO_PRIVS)
+        child->sandbox = SANDBOX_NO_PRIVS;
+    return true;
+}
+
+/* ------------------------------------------------------- what is handed -- */
+
+static void set_log(const struct child *child)
+{
+    const struct conf *conf = child->conf;
+    struct log_conf log = {
+        .to = slice_istarts(conf->log.to, SLICE_LIT("syslog")) ? LOG_TO_SYSLOG
+            : slice_istarts(conf->log.to, SLICE_LIT("file:")) ? LOG_TO_FILE : LOG_TO_STDERR,
+        .json = conf->log.json,
+        .level = (enum log_level)conf->log.level,
+        .per_second = (unsigned)conf->log.per_second,
+        .process = role_name(child->role->role),
+    };
+
+    log_setup(&log);
+}
+
+static int take(int *fd)
+{
+    int mine = *fd;
+
+    *fd = -1;
+    return mine;
+}
+
+static bool on_conf(struct child *child, struct wire *w, int *fd)
+{
+    struct msg_conf m;
+    struct conf *conf;
+
+    if (!msg_conf_get(w, &m) || *fd < 0 || (conf = conf_read(*fd)) == NULL)
+        return false;
+    child->old_conf = child->conf;
+    child->conf = conf;
+    child->generation = m.generation;
+    set_log(child);
+    if (child->gone_on && child->role->reconf != NULL)
+        child->role->reconf(child);
+    if (child->old_conf != NULL)
+        conf_free(child->old_conf);
+    child->old_conf = NULL;
+    return true;
+}
+
+static bool on_table(struct child *child, struct wire *w, int *fd)
+{
+    struct msg_table m;
+    char *name;
+
+    if (!msg_table_get(w, &m) || *fd < 0 || child->ntables == CHILD_TABLES)
+        return false;
+    name = strndup(m.name.p, m.name.n);
+    if (name == NULL)
+        return false;
+    child->tables[child->ntables++] = (struct child_table){ name, take(fd) };
+    return true;
+}
+
+static bool on_listener(struct child *child, struct wire *w, int *fd)
+{
+    struct msg_listener m;
+
+    if (!msg_listener_get(w, &m) || *fd < 0 || m.index >= CHILD_LISTENERS
+        || child->listeners[m.index] >= 0)
+        return false;
+    child->listeners[m.index] = take(fd);
+    return true;
+}
+
+static bool on_census(struct child *child, struct wire *w, int *fd)
+{
+    struct msg_census m;
+
+    if (!msg_census_get(w, &m) || *fd < 0 || child->census >= 0)
+        return false;
+    child->census = take(fd);
+    child->census_slots = m.slots;
+    return true;
+}
+
+/* silent - for channels whose role gives them no voice of their own */
+
+static bool silent(struct channel *c, uint32_t type, struct wire *w, int *fd)
+{
+    (void)fd;
+    return child_receive_common(c->user, c, type, w);
+}
+
+static void add_peer(struct child *child, uint32_t role, uint32_t slot, int fd)
+{
+    struct channel *c = channel_new(child->loop, fd, child->role->role,
+                                    (enum role)role, slot, silent, NULL, child);
+
+    if (c != NULL && child->role->peer != NULL)
+        child->role->peer(child, c);
+}
+
+static bool on_peer(struct child *child, struct wire *w, int *fd)
+{
+    struct msg_peer m;
+
+    if (!msg_peer_get(w, &m) || *fd < 0 || m.role >= ROLE_COUNT)
+        return false;
+    if (child->gone_on)
+        add_peer(child, m.role, m.slot, take(fd));
+    else if (nearly < CHILD_PEERS)
+        early[nearly++] = (struct early_peer){ m.role, m.slot, take(fd) };
+    else
+        return false;
+    return true;
+}
+
+static void begin(struct child *child)
+{
+    log_event(EVENT_START, LF_NUM("slot", child->slot), LF_NUM("generation", child->generation));
+    if ((child->role->begin != NULL && !child->role->begin(child)) || !drop(child)) {
+        child_leave(child, EX_SOFTWARE);
+        return;
+    }
+    for (size_t i = 0; i < nearly; i++)
+        add_peer(child, early[i].role, early[i].slot, early[i].fd);
+    nearly = 0;
+    channel_send_msg_ready(child->master, &(struct msg_ready){ child->sandbox }, -1);
+}
+
+static bool on_go(struct child *child, struct wire *w, int *fd)
+{
+    struct msg_go m;
+
+    (void)fd;
+    if (!msg_go_get(w, &m) || child->gone_on || child->conf == NULL)
+        return false;
+    child->slot = m.slot;
+    child->generation = m.generation;
+    child->gone_on = true;
+    begin(child);
+    return true;
+}
+
+static bool on_drain(struct child *child, struct wire *w, int *fd)
+{
+    struct msg_drain m;
+
+    (void)fd;
+    if (!msg_drain_get(w, &m))
+        return false;
+    if (child->draining)
+        return true;
+    child->draining = true;
+    if (child->gone_on && child->role->drain != NULL)
+        child->role->drain(child, m.seconds);
+    else
+        child_leave(child, EX_OK);
+    return true;
+}
+
+typedef bool handed_f(struct child *child, struct wire *w, int *fd);
+
+static bool from_master(struct channel *c, uint32_t type, struct wire *w, int *fd)
+{
+    static handed_f *const handed[MSG_COUNT] = {
+        [MSG_CONF] = on_conf,     [MSG_TABLE] = on_table, [MSG_LISTENER] = on_listener,
+        [MSG_CENSUS] = on_census, [MSG_PEER] = on_peer,   [MSG_GO] = on_go,
+        [MSG_DRAIN] = on_drain,
+    };
+    struct child *child = c->user;
+
+    if (handed[type] != NULL)
+        return handed[type](child, w, fd);
+    return child->role->master != NULL && child->role->master(child, c, type, w);
+}
+
+static void master_gone(struct channel *c, const char *why)
+{
+    struct child *child = c->user;
+
+    (void)why;
+    child->master = NULL;
+    child_leave(child, child->draining ? child->status : EX_UNAVAILABLE);
+}
+
+/* -------------------------------------------------------------- public -- */
+
+bool child_receive_common(struct child *child, struct channel *c, uint32_t type, struct wire *w)
+{
+    struct msg_status m;
+    struct buf values = BUF(COUNTER_COUNT * sizeof(uint64_t));
+    struct wire out = wire_writer(&values);
+
+    if (type != MSG_STATUS || !msg_status_get(w, &m))
+        return false;
+    if (child->role->gauge != NULL)
+        child->role->gauge(child);
+    for (size_t i = 0; i < COUNTER_COUNT; i++)
+        wire_put_u64(&out, counters[i]);
+    channel_send_msg_report(c, &(struct msg_report){
+        .ticket = m.ticket, .pid = (uint32_t)getpid(), .role = child->role->role,
+        .slot = child->slot, .generation = child->generation, .started = child->started,
+        .ncounters = COUNTER_COUNT, .counters = buf_view(&values), .last = 1 }, -1);
+    buf_free(&values);
+    return true;
+}
+
+void child_leave(struct child *child, int status)
+{
+    child->status = status;
+    uv_stop(child->loop);
+}
+
+int child_run(const struct child_role *role)
+{
+    static struct child child;      /* one process, one life */
+
+    child = (struct child){ .role = role, .census = -1, .started = clock_wall() };
+    for (size_t i = 0; i < CHILD_LISTENERS; i++)
+        child.listeners[i] = -1;
+    forget(role->role);
+    child.loop = uv_default_loop();
+    child.master = channel_new(child.loop, CHILD_MASTER_FD, role->role, ROLE_MASTER, 0,
+                               from_master, master_gone, &child);
+    if (child.master == NULL)
+        return EX_OSERR;
+    uv_run(child.loop, UV_RUN_DEFAULT);
+    if (child.gone_on)
+        log_event(EVENT_STOP, LF_NUM("status", child.status));
+    return child.status;
+}

@@ -13,7 +13,8 @@
 enum stream_event {
     STREAM_CONNECTED,   /* stream_connect succeeded */
     STREAM_INPUT,       /* there is more in `in` */
-    STREAM_DRAINED,     /* everything put out has gone to the system */
+    STREAM_DRAINED,     /* what stream_flush() could not send at once has now gone to the
+                           system. Not told when it all went at once: ask stream_pending() */
     STREAM_EOF,         /* the other side will send no more; `in` may still hold bytes */
     STREAM_FAILED,      /* connect, read or write failed: `error` is the errno; nothing more comes */
 };
@@ -36,15 +37,26 @@ struct stream {
     uv_shutdown_t    shutdown;
     struct buf       sending;   /* what a slow peer has not yet taken */
     bool             writing;
+    bool             lent;      /* `in` is the shared read buffer, during STREAM_INPUT only */
+    bool             eof;       /* the other side has sent all */
+    bool             finishing;
+    uv_timer_t      *linger;    /* after stream_finish: how long to wait for the other side */
+    size_t           lingered;  /* bytes thrown away meanwhile */
 };
+
+enum { STREAM_IN_MAX = 64 << 10 };  /* `in` never holds more, whatever in_max says */
 
 /* stream_open - take a connected socket (TCP: no delay is set). The stream's
  * memory is the owner's and must live until `closed`. in_max bounds `in`,
- * out_max bounds `out`. False: fd is closed. */
+ * out_max bounds `out`. Reading begins with stream_read(). False: fd is closed,
+ * no event comes, but `closed` does: the memory lives until then here too.
+ *
+ * The owner takes input with buf_view(&s->in) and buf_drop(&s->in, n) only. */
 bool stream_open(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_t out_max,
                  stream_event_f *event, stream_closed_f *closed, void *user);
 
-/* stream_connect - to an address (from: bind to it first, or NULL), or a UNIX socket path */
+/* stream_connect - to an address (from: bind to it first, or NULL), or a UNIX
+ * socket path. False: it failed at once, `error` says why; `closed` still comes. */
 bool stream_connect(struct stream *s, uv_loop_t *loop, const struct ip *to, uint16_t port,
                     const struct ip *from, size_t in_max, size_t out_max,
                     stream_event_f *event, stream_closed_f *closed, void *user);
@@ -61,7 +73,10 @@ void stream_pause(struct stream *s);
 void stream_flush(struct stream *s);
 size_t stream_pending(const struct stream *s);
 
-/* stream_finish - after what is in `out` has gone: half-close, then close */
+/* stream_finish - after what is in `out` has gone: half-close, throw away what
+ * the other side still sends for at most two seconds (closing with unread input
+ * would reset the connection and lose our last words), then close. No event
+ * comes any more. */
 void stream_finish(struct stream *s);
 
 /* stream_close - now; what was not sent is lost. Harmless when done twice. */

@@ -1,0 +1,127 @@
+/* listener.c - accept until there is nothing, or enough for one turn. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include "net/listener.h"
+
+enum {
+    BATCH   = 32,       /* connections taken in one turn */
+    REST_MS = 100,      /* without descriptors or memory: wait so long */
+};
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static int reserve_open(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void on_rested(uv_timer_t *timer)
+{
+    struct listener *l = timer->data;
+
+    if (l->reserve < 0)
+        l->reserve = reserve_open();
+    if (l->fd >= 0)
+        uv_poll_start(&l->poll, UV_READABLE, on_readable);
+}
+
+static void listener_rest(struct listener *l)
+{
+    uv_poll_stop(&l->poll);
+    uv_timer_start(&l->rest, on_rested, REST_MS, 0);
+}
+
+/* turn_away - without a descriptor left, the kernel would show us the same
+ * connection for ever: spend the reserve on it, so that the client learns */
+
+static void turn_away(struct listener *l)
+{
+    static const char words[] = "421 4.3.2 Too many connections, try again later\r\n";
+    int fd;
+
+    if (l->reserve < 0)
+        return;
+    close(l->reserve);
+    fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) {
+        (void)!write(fd, words, sizeof words - 1);
+        close(fd);
+    }
+    l->reserve = reserve_open();
+}
+
+/* accept_one - false: nothing more for now */
+
+static bool accept_one(struct listener *l)
+{
+    struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
+    socklen_t n = sizeof sa;
+    struct ip peer = { 0 };
+    uint16_t port = 0;
+    int fd = accept4(l->fd, (struct sockaddr *)&sa, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd >= 0) {
+        ip_from_sockaddr((struct sockaddr *)&sa, &peer, &port);
+        l->accept(l, fd, &peer, port);
+        return true;
+    }
+    switch (errno) {
+    case EAGAIN:
+        return false;
+    case EMFILE: case ENFILE:
+        turn_away(l);
+        listener_rest(l);
+        return false;
+    case ENOBUFS: case ENOMEM: case EINVAL: case EBADF: case ENOTSOCK:
+        listener_rest(l);
+        return false;
+    default:            /* that connection has died already: the next one */
+        return true;
+    }
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct listener *l = poll->data;
+
+    (void)events;
+    if (status < 0) {
+        listener_rest(l);
+        return;
+    }
+    for (int i = 0; i < BATCH && l->fd >= 0; i++)
+        if (!accept_one(l))
+            return;
+}
+
+bool listener_open(struct listener *l, uv_loop_t *loop, int fd, unsigned index,
+                   listener_accept_f *accept, void *user)
+{
+    *l = (struct listener){
+        .user = user, .index = index, .accept = accept, .fd = fd, .reserve = reserve_open(),
+    };
+    if (uv_poll_init(loop, &l->poll, fd) != 0) {
+        close(fd);
+        if (l->reserve >= 0)
+            close(l->reserve);
+        l->fd = -1;
+        return false;
+    }
+    uv_timer_init(loop, &l->rest);
+    l->poll.data = l->rest.data = l;
+    uv_poll_start(&l->poll, UV_READABLE, on_readable);
+    return true;
+}
+
+void listener_close(struct listener *l)
+{
+    if (l->fd < 0)
+        return;
+    uv_close((uv_handle_t *)&l->rest, NULL);
+    uv_close((uv_handle_t *)&l->poll, NULL);
+    close(l->fd);
+    if (l->reserve >= 0)
+        close(l->reserve);
+    l->fd = -1;
+}

@@ -1,0 +1,383 @@
+/* stream.c - libuv handles under two buffers.
+ *
+ * All streams of a process read into one shared buffer, which `in` borrows
+ * while its owner looks at the input; only what the owner leaves behind is
+ * copied out. So an idle connection holds no buffer at all, and a busy one
+ * allocates nothing.
+ */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "net/stream.h"
+
+enum {
+    OUT_KEEP     = 512,         /* bytes of `out` kept by an idle stream */
+    LINGER_MS    = 2000,
+    LINGER_BYTES = 1 << 20,
+};
+
+static char shared[STREAM_IN_MAX];
+
+static void stream_forget(struct stream *s)
+{
+    buf_free(&s->in);
+    buf_free(&s->out);
+    buf_free(&s->sending);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct stream *s = handle->data;
+
+    stream_forget(s);
+    if (s->closed != NULL)
+        s->closed(s);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void stream_close(struct stream *s)
+{
+    if (s->closing)
+        return;
+    s->closing = true;
+    s->reading = false;
+    if (s->linger != NULL)
+        uv_close((uv_handle_t *)s->linger, on_timer_closed);
+    s->linger = NULL;
+    uv_close(&s->uv.handle, on_closed);
+}
+
+/* stream_fail - tell the owner once; afterwards only closing is left */
+
+static void stream_fail(struct stream *s, int status)
+{
+    if (s->closing || s->error != 0)
+        return;
+    s->error = -status;
+    if (s->reading)
+        uv_read_stop(&s->uv.stream);
+    s->reading = false;
+    if (s->finishing)
+        stream_close(s);
+    else
+        s->event(s, STREAM_FAILED);
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+static size_t input_bound(const struct stream *s)
+{
+    return s->in.max < sizeof shared ? s->in.max : sizeof shared;
+}
+
+/* What the owner left behind moves to the front of the shared buffer, so that
+ * the next bytes follow it. */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct stream *s = handle->data;
+    size_t kept = s->finishing ? 0 : s->in.n;
+
+    (void)suggested;
+    if (kept > 0)
+        memcpy(shared, s->in.p + s->in.start, kept);
+    buf->base = shared + kept;
+    buf->len = input_bound(s) - kept;
+}
+
+/* input_show - let the owner see kept + n bytes, then take the buffer back */
+
+static void input_show(struct stream *s, size_t n)
+{
+    struct buf own = s->in, left;
+
+    s->in = (struct buf){ .p = shared, .n = own.n + n, .cap = sizeof shared,
+                          .max = own.max };
+    s->lent = true;
+    s->event(s, STREAM_INPUT);
+    s->lent = false;
+    left = s->in;
+    s->in = own;
+    buf_clear(&s->in);
+    if (left.n > 0 && !s->closing && !s->finishing
+        && !buf_put(&s->in, left.p + left.start, left.n))
+        stream_fail(s, UV_ENOMEM);
+    buf_shrink(&s->in, 0);
+    if (s->in.n >= input_bound(s))
+        stream_pause(s);
+}
+
+static void linger_read(struct stream *s, ssize_t n)
+{
+    if (n > 0)
+        s->lingered += (size_t)n;
+    if (n < 0 || s->lingered > LINGER_BYTES) {
+        s->eof = true;
+        if (s->shut || s->error != 0)
+            stream_close(s);
+        else
+            stream_pause(s);
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct stream *s = stream->data;
+
+    (void)buf;
+    if (s->closing || n == 0)
+        return;
+    if (s->finishing) {
+        linger_read(s, n);
+    } else if (n > 0) {
+        input_show(s, (size_t)n);
+    } else if (n == UV_EOF) {
+        s->eof = true;
+        stream_pause(s);
+        s->event(s, STREAM_EOF);
+    } else {
+        stream_fail(s, (int)n);
+    }
+}
+
+void stream_read(struct stream *s)
+{
+    if (s->reading || s->closing || s->eof || s->error != 0 || s->in.n >= input_bound(s))
+        return;
+    if (uv_read_start(&s->uv.stream, on_alloc, on_read) == 0)
+        s->reading = true;
+}
+
+void stream_pause(struct stream *s)
+{
+    if (!s->reading || s->closing)
+        return;
+    uv_read_stop(&s->uv.stream);
+    s->reading = false;
+}
+
+/* --- writing ------------------------------------------------------------ */
+
+static void on_linger_over(uv_timer_t *timer)
+{
+    stream_close(timer->data);
+}
+
+static void linger_begin(struct stream *s)
+{
+    uv_timer_t *timer = malloc(sizeof *timer);
+
+    if (timer == NULL || uv_timer_init(s->uv.handle.loop, timer) != 0) {
+        free(timer);
+        stream_close(s);
+        return;
+    }
+    timer->data = s;
+    s->linger = timer;
+    uv_timer_start(timer, on_linger_over, LINGER_MS, 0);
+}
+
+static void on_shutdown(uv_shutdown_t *request, int status)
+{
+    struct stream *s = request->handle->data;
+
+    if (s->closing)
+        return;
+    s->shut = true;
+    if (status < 0 || s->eof)
+        stream_close(s);
+}
+
+static void shutdown_begin(struct stream *s)
+{
+    if (uv_shutdown(&s->shutdown, &s->uv.stream, on_shutdown) != 0)
+        stream_close(s);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct stream *s = request->handle->data;
+
+    s->writing = false;
+    if (s->closing)
+        return;
+    buf_free(&s->sending);
+    if (status < 0) {
+        stream_fail(s, status);
+        return;
+    }
+    stream_flush(s);
+    if (s->writing)
+        return;
+    if (s->finishing)
+        shutdown_begin(s);
+    else
+        s->event(s, STREAM_DRAINED);
+}
+
+/* send_rest - hand over to libuv what the socket did not take. A broken
+ * connection is found again there, and told from the loop, never from inside
+ * stream_flush(). */
+
+static void send_rest(struct stream *s)
+{
+    uv_buf_t piece;
+    size_t max = s->out.max;
+
+    buf_free(&s->sending);
+    s->sending = s->out;
+    s->out = BUF(max);
+    piece = uv_buf_init(s->sending.p + s->sending.start, (unsigned)s->sending.n);
+    s->writing = uv_write(&s->write, &s->uv.stream, &piece, 1, on_written) == 0;
+    if (!s->writing)
+        buf_free(&s->sending);
+}
+
+void stream_flush(struct stream *s)
+{
+    uv_buf_t piece;
+    int n;
+
+    if (s->closing || s->writing || s->error != 0 || s->out.n == 0)
+        return;
+    piece = uv_buf_init(s->out.p + s->out.start, (unsigned)s->out.n);
+    n = uv_try_write(&s->uv.stream, &piece, 1);
+    if (n > 0)
+        buf_drop(&s->out, (size_t)n);
+    if (s->out.n > 0)
+        send_rest(s);
+    else
+        buf_shrink(&s->out, OUT_KEEP);
+}
+
+size_t stream_pending(const struct stream *s)
+{
+    return s->out.n + s->sending.n;
+}
+
+void stream_finish(struct stream *s)
+{
+    if (s->closing || s->finishing)
+        return;
+    stream_flush(s);
+    s->finishing = true;
+    if (s->error != 0) {
+        stream_close(s);
+        return;
+    }
+    linger_begin(s);
+    if (s->closing)
+        return;
+    if (!s->lent)
+        buf_clear(&s->in);
+    stream_read(s);
+    if (!s->writing)
+        shutdown_begin(s);
+}
+
+/* --- beginning ---------------------------------------------------------- */
+
+static void stream_init(struct stream *s, size_t in_max, size_t out_max,
+                        stream_event_f *event, stream_closed_f *closed, void *user)
+{
+    *s = (struct stream){
+        .user = user, .event = event, .closed = closed,
+        .in = BUF(in_max), .out = BUF(out_max), .sending = BUF(out_max),
+    };
+    s->uv.handle.data = s;
+}
+
+static bool stream_refuse(struct stream *s, int status)
+{
+    s->error = -status;
+    stream_close(s);
+    return false;
+}
+
+static bool socket_is_unix(int fd)
+{
+    struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
+    socklen_t n = sizeof sa;
+
+    return getsockname(fd, (struct sockaddr *)&sa, &n) == 0 && sa.ss_family == AF_UNIX;
+}
+
+/* Initialising a handle in a sound loop only fails for want of memory in
+ * libuv's own bookkeeping, of which these kinds need none. */
+
+static void handle_init(struct stream *s, uv_loop_t *loop, bool pipe)
+{
+    if (pipe)
+        uv_pipe_init(loop, &s->uv.pipe, 0);
+    else
+        uv_tcp_init(loop, &s->uv.tcp);
+    s->uv.handle.data = s;
+}
+
+bool stream_open(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_t out_max,
+                 stream_event_f *event, stream_closed_f *closed, void *user)
+{
+    bool pipe = socket_is_unix(fd);
+    int status;
+
+    stream_init(s, in_max, out_max, event, closed, user);
+    handle_init(s, loop, pipe);
+    status = pipe ? uv_pipe_open(&s->uv.pipe, fd) : uv_tcp_open(&s->uv.tcp, fd);
+    if (status != 0) {
+        close(fd);
+        return stream_refuse(s, status);
+    }
+    if (!pipe)
+        uv_tcp_nodelay(&s->uv.tcp, 1);
+    return true;
+}
+
+static void on_connect(uv_connect_t *request, int status)
+{
+    struct stream *s = request->handle->data;
+
+    if (s->closing)
+        return;
+    if (status < 0)
+        stream_fail(s, status);
+    else
+        s->event(s, STREAM_CONNECTED);
+}
+
+bool stream_connect(struct stream *s, uv_loop_t *loop, const struct ip *to, uint16_t port,
+                    const struct ip *from, size_t in_max, size_t out_max,
+                    stream_event_f *event, stream_closed_f *closed, void *user)
+{
+    struct sockaddr_storage sa;
+    int status = 0;
+
+    stream_init(s, in_max, out_max, event, closed, user);
+    handle_init(s, loop, false);
+    if (from != NULL) {
+        ip_to_sockaddr(from, 0, &sa);
+        status = uv_tcp_bind(&s->uv.tcp, (struct sockaddr *)&sa, 0);
+    }
+    if (status == 0) {
+        ip_to_sockaddr(to, port, &sa);
+        status = uv_tcp_connect(&s->connect, &s->uv.tcp, (struct sockaddr *)&sa, on_connect);
+    }
+    if (status != 0)
+        return stream_refuse(s, status);
+    uv_tcp_nodelay(&s->uv.tcp, 1);
+    return true;
+}
+
+bool stream_connect_unix(struct stream *s, uv_loop_t *loop, const char *path,
+                         size_t in_max, size_t out_max,
+                         stream_event_f *event, stream_closed_f *closed, void *user)
+{
+    stream_init(s, in_max, out_max, event, closed, user);
+    handle_init(s, loop, true);
+    uv_pipe_connect(&s->connect, &s->uv.pipe, path, on_connect);
+    return true;
+}

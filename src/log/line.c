@@ -1,0 +1,227 @@
+/* line.c - one event as one line. */
+#include <assert.h>
+#include <stdio.h>
+#include <time.h>
+#include "base/ascii.h"
+#include "base/id.h"
+#include "log/line.h"
+#include "log/log.h"
+
+enum { TAIL = 3 };      /* always room for the closing quote, the brace and the newline */
+
+/* room - bytes left before TAIL, of which a closing quote may have taken one */
+
+static size_t room(const struct log_out *o)
+{
+    return o->n < o->max ? o->max - o->n : 0;
+}
+
+bool log_put(struct log_out *o, struct slice s)
+{
+    if (s.n > room(o))
+        return false;
+    if (s.n > 0)
+        memcpy(o->p + o->n, s.p, s.n);
+    o->n += s.n;
+    return true;
+}
+
+/* harmful - code points that end a line, move a terminal's cursor or turn the
+ * direction of writing, so that a line shows something else than it says */
+
+static bool harmful(uint32_t c)
+{
+    static const struct { uint32_t first, last; } ranges[] = {
+        { 0x00, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x61c, 0x61c },
+        { 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e },
+        { 0x2060, 0x206f }, { 0xfeff, 0xfeff }, { 0xfff0, 0xfffb },
+        { 0xfffe, 0xffff }, { 0xe0000, 0xe0fff },
+    };
+
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return true;
+    return false;
+}
+
+/* decode - the length and value of the character at the front; 0: malformed */
+
+static size_t decode(struct slice s, uint32_t *code)
+{
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    unsigned char c = (unsigned char)s.p[0];
+    size_t n = c < 0x80 ? 1 : c >> 5 == 6 ? 2 : c >> 4 == 14 ? 3 : c >> 3 == 30 ? 4 : 0;
+    uint32_t v = n == 1 ? c : c & (0x7fu >> n);
+
+    if (n == 0 || n > s.n)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if (((unsigned char)s.p[i] & 0xc0) != 0x80)
+            return 0;
+        v = v << 6 | ((unsigned char)s.p[i] & 0x3f);
+    }
+    if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+        return 0;
+    *code = v;
+    return n;
+}
+
+size_t utf8_length(struct slice s, uint32_t *code, size_t *bad)
+{
+    size_t n;
+
+    *code = 0;
+    *bad = 0;
+    if (s.n == 0 || (n = decode(s, code)) == 0)
+        return 0;
+    if (!harmful(*code))
+        return n;
+    *bad = n;
+    return 0;
+}
+
+/* escape_one - the escape for the front of s: JSON names what is a character,
+ * everything else is shown byte by byte. Returns the bytes of s that it covers. */
+
+static size_t escape_one(struct slice s, bool json, uint32_t code, size_t bad,
+                         char out[16])
+{
+    unsigned char c = (unsigned char)s.p[0];
+
+    if (bad > 0 && json && code <= 0xffff) {
+        snprintf(out, 16, "\\u%04x", (unsigned)code);
+        return bad;
+    }
+    snprintf(out, 16, "%s\\x%02x", json ? "\\" : "", c);
+    return 1;
+}
+
+void log_put_escaped(struct log_out *o, struct slice s, bool json)
+{
+    uint32_t code;
+    size_t n, bad;
+    char esc[16];
+
+    while (s.n > 0) {
+        struct slice out;
+
+        n = utf8_length(s, &code, &bad);
+        if (n == 0) {
+            n = escape_one(s, json, code, bad, esc);
+            out = slice_cstr(esc);
+        } else if (s.p[0] == '"' || s.p[0] == '\\') {
+            snprintf(esc, sizeof esc, "\\%c", s.p[0]);
+            out = slice_cstr(esc);
+        } else {
+            out = slice_first(s, n);
+        }
+        if (!log_put(o, out))
+            return;
+        s = slice_from(s, n);
+    }
+}
+
+/* plain - may this value stand without quotes? */
+
+static bool plain(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] >= 127 || s.p[i] == '"' || s.p[i] == '\\'
+            || s.p[i] == '=')
+            return false;
+    return s.n > 0;
+}
+
+static void put_text(struct log_out *o, struct slice s, bool json)
+{
+    if (!json && plain(s) && log_put(o, s))
+        return;
+    if (!log_put(o, SLICE_LIT("\"")))
+        return;
+    log_put_escaped(o, s, json);
+    o->p[o->n++] = '"';             /* in the room of TAIL */
+}
+
+/* put_value - the text of one value into the line */
+
+static void put_value(struct log_out *o, const struct log_field *f, bool json)
+{
+    char text[32];
+
+    switch (f->kind) {
+    case LF_KIND_TEXT:
+        put_text(o, f->text, json);
+        break;
+    case LF_KIND_NUMBER:
+        snprintf(text, sizeof text, "%lld", (long long)f->number);
+        log_put(o, slice_cstr(text));
+        break;
+    case LF_KIND_ID:
+        put_text(o, slice_cstr(id_text(f->id, text)), json);
+        break;
+    }
+}
+
+/* put_field - " key=value" or ,"key":value; all of it or, when the line is
+ * nearly full, nothing; a text that is too long is cut */
+
+static void put_field(struct log_out *o, const struct log_field *f, bool json)
+{
+    enum { LEAST = 32 };            /* room for a number, an id, or a word of text */
+    char key[64];
+
+    snprintf(key, sizeof key, json ? ",\"%s\":" : " %s=", f->key);
+    if (room(o) < strlen(key) + LEAST)
+        return;
+    log_put(o, slice_cstr(key));
+    put_value(o, f, json);
+}
+
+static void put_head(struct log_out *o, bool json, int64_t wall_ms,
+                     const char *process, unsigned pid, enum event event)
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    char head[200], stamp[32];
+    struct tm tm = { 0 };
+
+    gmtime_r(&seconds, &tm);
+    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(head, sizeof head,
+             json ? "{\"time\":\"%s.%03dZ\",\"process\":\"%.40s\",\"pid\":%u,\"event\":\"%s\""
+                  : "%s.%03dZ %.40s[%u] %s",
+             stamp, (int)(wall_ms % 1000), process, pid, event_name(event));
+    log_put(o, slice_cstr(head));
+}
+
+size_t log_line(char *line, size_t size, bool json, int64_t wall_ms, const char *process,
+                unsigned pid, enum event event, const struct log_field *fields, size_t n)
+{
+    struct log_out o = { .p = line, .max = size - TAIL };
+
+    assert(size > 256);
+    put_head(&o, json, wall_ms, process, pid, event);
+    for (size_t i = 0; i < n; i++)
+        put_field(&o, &fields[i], json);
+    if (json)
+        line[o.n++] = '}';
+    line[o.n++] = '\n';
+    return o.n;
+}
+
+const char *event_name(enum event event)
+{
+    static const char *const upper[] = {
+#define E(NAME, level, help) [EVENT_##NAME] = #NAME,
+        EVENTS(E)
+#undef E
+    };
+    static char lower[EVENT_COUNT][24];
+    char *name;
+
+    assert(event < EVENT_COUNT);
+    name = lower[event];
+    if (name[0] == '\0')
+        for (size_t i = 0; upper[event][i] != '\0' && i < sizeof lower[event] - 1; i++)
+            name[i] = ascii_lower(upper[event][i]);
+    return name;
+}

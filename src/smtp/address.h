@@ -23,8 +23,9 @@ enum address_error {
     ADDRESS_NO_MEMORY,
 };
 
-/* path_parse - "<...>" at the front of `in`; *rest is what follows it. Takes
- * <> only when `null_ok`, and <postmaster> without a domain. */
+/* path_parse - "<...>" at the front of `in`; *rest is what follows it. A
+ * reverse-path (`null_ok`) may be <>, a forward-path may be <postmaster> without
+ * a domain (§4.1.1.3), neither the other's. */
 enum address_error path_parse(struct slice in, bool null_ok, struct arena *a,
                               struct mailbox *m, struct slice *rest);
 

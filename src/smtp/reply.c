@@ -1,0 +1,79 @@
+/* reply.c - the only place where bytes of a reply are made. */
+#include <stdarg.h>
+#include <stdio.h>
+#include "smtp/reply.h"
+#include "base/ascii.h"
+
+#define R(NAME, code, subject, detail, text) \
+    [REPLY_##NAME] = { code, subject, detail, text },
+
+static const struct form {
+    short       code;
+    signed char subject, detail;    /* subject BARE: no enhanced code */
+    const char *text;
+} forms[REPLY_COUNT] = {
+    SMTP_REPLIES(R)
+};
+#undef R
+
+unsigned reply_code(enum reply_id id)
+{
+    return (unsigned)forms[id].code;
+}
+
+enum reply_id reply_add(struct reply *r, enum reply_id id, const char *fmt, ...)
+{
+    size_t room = sizeof r->text - r->len;
+    va_list ap;
+    int n;
+
+    r->id = id;
+    if (room <= 1)
+        return id;
+    va_start(ap, fmt);
+    n = vsnprintf(r->text + r->len, room, fmt, ap);
+    va_end(ap);
+    if (n >= 0)
+        r->len += (size_t)n < room ? (size_t)n + 1 : room;
+    return id;
+}
+
+/* text_clean - a client's address or a filter's wording must not end our line */
+
+static size_t text_clean(char *to, const char *from)
+{
+    size_t n = 0;
+
+    for (; n < REPLY_LINE && from[n] != '\0'; n++)
+        to[n] = ascii_control(from[n]) || (unsigned char)from[n] > 127 ? '?' : from[n];
+    return n;
+}
+
+static size_t line_head(char *to, size_t size, const struct form *f, bool enhanced, bool last)
+{
+    int n = snprintf(to, size, "%d%c", f->code, last ? ' ' : '-');
+
+    if (enhanced && f->subject != BARE)
+        n += snprintf(to + n, size - (size_t)n, "%d.%d.%d ",
+                      f->code / 100, f->subject, f->detail);
+    return (size_t)n;
+}
+
+void reply_write(struct buf *out, const struct reply *r, bool enhanced)
+{
+    const struct form *f = &forms[r->id];
+    const char *line = r->len > 0 ? r->text : f->text;
+    const char *end = r->len > 0 ? r->text + r->len : line + strlen(line) + 1;
+
+    while (line < end) {
+        const char *next = line + strlen(line) + 1;
+        char bytes[512];
+        size_t n = line_head(bytes, sizeof bytes - REPLY_LINE - 2, f, enhanced, next >= end);
+
+        n += text_clean(bytes + n, line);
+        bytes[n++] = '\r';
+        bytes[n++] = '\n';
+        buf_put(out, bytes, n);
+        line = next;
+    }
+}

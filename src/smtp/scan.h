@@ -1,0 +1,7 @@
+/* scan.h - finding the three octets that matter in a text: CR, LF and NUL. */
+#pragma once
+#include <stdbool.h>
+
+/* scan_special - the first CR, LF or NUL in p .. end, or end. Sets *eight if an
+ * octet above 127 stands before it, and never clears it. */
+const char *scan_special(const char *p, const char *end, bool *eight);

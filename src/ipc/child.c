@@ -159,6 +159,14 @@ static bool on_census(struct child *child, struct wire *w, int *fd)
     return true;
 }
 
+static bool on_log(struct child *child, struct wire *w, int *fd)
+{
+    struct msg_log m;
+
+    (void)child;
+    return msg_log_get(w, &m) && *fd >= 0 && dup2(*fd, STDERR_FILENO) >= 0;
+}
+
 /* silent - for channels whose role gives them no voice of their own */
 
 static bool silent(struct channel *c, uint32_t type, struct wire *w, int *fd)
@@ -242,7 +250,7 @@ static bool from_master(struct channel *c, uint32_t type, struct wire *w, int *f
     static handed_f *const handed[MSG_COUNT] = {
         [MSG_CONF] = on_conf,     [MSG_TABLE] = on_table, [MSG_LISTENER] = on_listener,
         [MSG_CENSUS] = on_census, [MSG_PEER] = on_peer,   [MSG_GO] = on_go,
-        [MSG_DRAIN] = on_drain,
+        [MSG_DRAIN] = on_drain,   [MSG_LOG] = on_log,
     };
     struct child *child = c->user;
 
@@ -302,6 +310,7 @@ int child_run(const struct child_role *role)
     if (child.master == NULL)
         return EX_OSERR;
     uv_run(child.loop, UV_RUN_DEFAULT);
+    uv_run(child.loop, UV_RUN_NOWAIT);      /* what was said last still has to go out */
     if (child.gone_on)
         log_event(EVENT_STOP, LF_NUM("status", child.status));
     return child.status;

@@ -31,6 +31,9 @@
 /* +fd: memory shared by all smtpd of this server: sessions by client. */
 #define MSG_CENSUS_FIELDS(F)                                                \
     F(u32,   slots)
+/* +fd: where lines of the log go from now on (descriptor 2), after a reload. */
+#define MSG_LOG_FIELDS(F)                                                   \
+    F(u32,   generation)
 /* Everything has been handed over: begin. slot: yours, see base/id.h. */
 #define MSG_GO_FIELDS(F)                                                    \
     F(u32,   slot)                                                          \
@@ -164,6 +167,7 @@
     M(LISTENER,  msg_listener,  R_MASTER,          ROLE_BIT(SMTPD),   MSG_LISTENER_FIELDS)  \
     M(PEER,      msg_peer,      R_MASTER,          R_ANY,             MSG_PEER_FIELDS)      \
     M(CENSUS,    msg_census,    R_MASTER,          ROLE_BIT(SMTPD),   MSG_CENSUS_FIELDS)    \
+    M(LOG,       msg_log,       R_MASTER,          R_ANY,             MSG_LOG_FIELDS)       \
     M(GO,        msg_go,        R_MASTER,          R_ANY,             MSG_GO_FIELDS)        \
     M(READY,     msg_ready,     R_ANY,             R_MASTER,          MSG_READY_FIELDS)     \
     M(DRAIN,     msg_drain,     R_MASTER,          R_ANY,             MSG_DRAIN_FIELDS)     \

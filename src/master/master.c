@@ -1,0 +1,164 @@
+/* master.c - from the configuration to a running server, and to its end. */
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "log/log.h"
+#include "master/master.h"
+
+/* complain - before there is a log that anyone reads, tell the one who started us */
+
+static int complain(const struct buf *errors, int status)
+{
+    fprintf(stderr, "%.*s%s", SLICE(buf_view(errors)), errors->n > 0 ? "\n" : "");
+    return status;
+}
+
+static void set_log(const struct conf *conf)
+{
+    struct log_conf log = {
+        .to = slice_istarts(conf->log.to, SLICE_LIT("syslog")) ? LOG_TO_SYSLOG
+            : slice_istarts(conf->log.to, SLICE_LIT("file:")) ? LOG_TO_FILE : LOG_TO_STDERR,
+        .json = conf->log.json,
+        .level = (enum log_level)conf->log.level,
+        .per_second = (unsigned)conf->log.per_second,
+        .process = "master",
+    };
+
+    log_setup(&log);
+}
+
+/* many_files - every session is a descriptor, in us and in our children */
+
+static void many_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void census_begin(struct master *m)
+{
+    m->census_fd = memfd_create("census", MFD_CLOEXEC);
+    if (m->census_fd >= 0
+        && ftruncate(m->census_fd, (off_t)census_bytes(MASTER_CENSUS_SLOTS)) == 0
+        && census_open(&m->census, m->census_fd, MASTER_CENSUS_SLOTS, 0))
+        return;
+    if (m->census_fd >= 0)
+        close(m->census_fd);
+    m->census_fd = -1;
+}
+
+/* make_place - a directory that one of our users must be able to write to */
+
+static void make_place(struct slice path, struct slice user, mode_t mode)
+{
+    char name[4096], owner[64];
+    struct passwd *pw;
+
+    if (path.n == 0 || path.n >= sizeof name)
+        return;
+    snprintf(name, sizeof name, "%.*s", SLICE(path));
+    if (mkdir(name, mode) != 0 || geteuid() != 0 || user.n == 0)
+        return;         /* there already, or ours, or whoever needs it will say */
+    snprintf(owner, sizeof owner, "%.*s", SLICE(user));
+    pw = getpwnam(owner);
+    if (pw != NULL && chown(name, pw->pw_uid, pw->pw_gid) != 0)
+        log_event(EVENT_CONFIG, LF_STR("why", "cannot give away"), LF_TEXT("path", path));
+}
+
+static void make_places(const struct conf *conf)
+{
+    make_place(conf->spool, conf->queue_user, 0700);
+    make_place(slice_first(conf->control, slice_rchr(conf->control, '/')), conf->user, 0755);
+}
+
+/* ---------------------------------------------------------------- signals -- */
+
+static void on_stop_signal(uv_signal_t *handle, int signum)
+{
+    (void)signum;
+    life_stop(handle->data, EX_OK);
+}
+
+static void on_hangup(uv_signal_t *handle, int signum)
+{
+    (void)signum;
+    life_reload(handle->data);
+}
+
+static void listen_to(struct master *m, uv_signal_t *handle, uv_signal_cb cb, int signum)
+{
+    uv_signal_init(m->loop, handle);
+    handle->data = m;
+    uv_signal_start(handle, cb, signum);
+}
+
+/* ------------------------------------------------------------------ life -- */
+
+/* prepare - all that can be wrong with a configuration shows here */
+
+static bool prepare(struct master *m, struct buf *errors, int *status)
+{
+    struct why why;
+
+    *status = EX_CONFIG;
+    m->conf = conf_parse(m->conf_path, errors);
+    if (m->conf == NULL || !tables_compile(m->conf, &m->tables, &m->ntables, errors))
+        return false;
+    *status = EX_OSERR;
+    m->conf_fd = conf_write(m->conf);
+    if (m->conf_fd < 0)
+        return buf_puts(errors, "the configuration could not be written down") && false;
+    *status = EX_CANTCREAT;
+    if (!logfile_open(m->conf, &why))
+        return buf_puts(errors, why.text) && false;
+    *status = EX_UNAVAILABLE;
+    if (!ports_open(m, m->conf, m->generation, &why))
+        return buf_puts(errors, why.text) && false;
+    return true;
+}
+
+static void serve(struct master *m)
+{
+    listen_to(m, &m->term, on_stop_signal, SIGTERM);
+    listen_to(m, &m->interrupt, on_stop_signal, SIGINT);
+    listen_to(m, &m->hangup, on_hangup, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    uv_timer_init(m->loop, &m->deadline);
+    if (!workers_start(m))
+        life_stop(m, EX_OSERR);
+    uv_run(m->loop, UV_RUN_DEFAULT);
+}
+
+int master_run(const char *conf_path, int notify_fd)
+{
+    static struct master m;
+    struct buf errors = BUF(64 << 10);
+    int status;
+
+    m = (struct master){ .loop = uv_default_loop(), .conf_path = conf_path,
+                         .conf_fd = -1, .census_fd = -1, .notify_fd = notify_fd,
+                         .generation = 1, .began = clock_wall() };
+    list_init(&m.workers);
+    many_files();
+    if (!prepare(&m, &errors, &status))
+        return complain(&errors, status);
+    set_log(m.conf);
+    if (geteuid() == 0 && m.conf->user.n == 0)
+        log_event(EVENT_CONFIG, LF_STR("why", "running as root: set `user` and `queue_user`"));
+    make_places(m.conf);
+    census_begin(&m);
+    serve(&m);
+    buf_free(&errors);
+    return m.exit_status;
+}

@@ -1,0 +1,252 @@
+/* main.c - local: carries mail over the last step, into mailboxes.
+ *
+ * Jobs come from the queue, gather while a batch is being written by the
+ * worker thread, and form the next batch; so the busier it is, the more
+ * messages share each wait for the disk. Every job is answered once, with a
+ * fate for each recipient. What is not answered (this process died) is later.
+ *
+ * The place of the privileged part: batch_deliver() is called with deliveries
+ * of one user at a time by a process that forked and became that user; the
+ * request to it is the struct job, in fixed form.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include "ipc/child.h"
+#include "local/job.h"
+#include "log/log.h"
+
+enum {
+    BATCH_RCPTS   = 512,            /* deliveries of one batch, at least one job */
+    WAITING_BYTES = 256 << 20,      /* bodies in memory; beyond it: later */
+    LEAVE_MS      = 20,             /* how often a draining process asks whether it may go */
+};
+
+static struct local {
+    struct child *child;
+    struct list   waiting;          /* jobs, oldest first */
+    struct list   working;          /* jobs of the batch under way */
+    size_t        waiting_bytes;
+    bool          busy;
+    uv_work_t     work;
+    struct delivery **batch;        /* the deliveries of `working`, flat */
+    size_t        nbatch;
+    uv_timer_t    leave;
+    int64_t       leave_at;         /* loop time when to give up */
+} self;
+
+static void batch_start(void);
+
+/* --- answers -------------------------------------------------------------- */
+
+static void log_trouble(const struct job *job)
+{
+    for (size_t i = 0; i < job->n; i++) {
+        const struct delivery *d = &job->deliveries[i];
+
+        if (d->fate == FATE_LATER)
+            log_event(EVENT_MAILBOX, LF_ID("id", job->id),
+                      LF_TEXT("recipient", d->front.address),
+                      LF_STR("status", d->status), LF_STR("text", d->text));
+    }
+}
+
+/* answer - send the RESULT, if somebody still waits for it, and forget the job */
+
+static void answer(struct job *job)
+{
+    struct buf outcomes = BUF(CHANNEL_FRAME_MAX / 2);
+    struct msg_result m;
+
+    log_trouble(job);
+    if (job->from != NULL && job_result(job, &outcomes, &m))
+        channel_send_msg_result(job->from, &m, -1);
+    buf_free(&outcomes);
+    job_free(job);
+}
+
+/* --- batches -------------------------------------------------------------- */
+
+static void work(uv_work_t *req)
+{
+    (void)req;
+    batch_deliver(self.batch, self.nbatch);
+}
+
+static void work_done(uv_work_t *req, int status)
+{
+    struct list *node;
+
+    (void)req;
+    (void)status;
+    while ((node = list_pop(&self.working)) != NULL)
+        answer(LIST_OWNER(node, struct job, link));
+    free(self.batch);
+    self.batch = NULL;
+    self.busy = false;
+    batch_start();
+}
+
+/* batch_take - move waiting jobs into the batch, in order */
+
+static size_t batch_take(void)
+{
+    size_t n = 0;
+
+    while (!list_empty(&self.waiting)) {
+        struct job *job = LIST_OWNER(self.waiting.next, struct job, link);
+
+        if (n > 0 && n + job->n > BATCH_RCPTS)
+            break;
+        list_remove(&job->link);
+        list_push(&self.working, &job->link);
+        self.waiting_bytes -= job->size;
+        n += job->n;
+    }
+    return n;
+}
+
+static void batch_lay_out(void)
+{
+    size_t at = 0;
+
+    for (struct list *node = self.working.next; node != &self.working; node = node->next) {
+        struct job *job = LIST_OWNER(node, struct job, link);
+
+        for (size_t i = 0; i < job->n; i++)
+            self.batch[at++] = &job->deliveries[i];
+    }
+}
+
+static void batch_start(void)
+{
+    if (self.busy || list_empty(&self.waiting))
+        return;
+    self.busy = true;
+    self.nbatch = batch_take();
+    self.batch = calloc(self.nbatch, sizeof(struct delivery *));
+    if (self.batch != NULL)
+        batch_lay_out();
+    else
+        self.nbatch = 0;            /* no memory: everything stays later, its initial fate */
+    if (uv_queue_work(self.child->loop, &self.work, work, work_done) < 0)
+        work_done(&self.work, 0);
+}
+
+/* --- the queue ------------------------------------------------------------ */
+
+static bool ours(struct slice destination)
+{
+    return slice_istarts(destination, SLICE_LIT("maildir:"))
+        || slice_eq(destination, SLICE_LIT("discard:"));
+}
+
+static void take_job(struct job *job)
+{
+    if (!ours(job->destination)) {
+        job_fail(job, "4.3.5", "local does not know this kind of destination", true);
+        answer(job);
+    } else if (self.waiting_bytes + job->size > WAITING_BYTES) {
+        job_fail(job, "4.3.2", "too much mail is waiting for local delivery", true);
+        answer(job);
+    } else {
+        self.waiting_bytes += job->size;
+        list_push(&self.waiting, &job->link);
+        batch_start();
+    }
+}
+
+static bool on_deliver(struct channel *c, struct wire *w, int *fd)
+{
+    struct msg_deliver m;
+    struct job *job;
+    bool malformed;
+
+    if (!msg_deliver_get(w, &m))
+        return false;
+    job = job_new(&m, fd, &malformed);
+    if (job == NULL && !malformed)  /* no memory: an answer without outcomes is later for all */
+        return channel_send_msg_result(c, &(struct msg_result){ .job = m.job }, -1) || true;
+    if (job == NULL)
+        return false;
+    job->from = c;
+    take_job(job);
+    return true;
+}
+
+static bool receive(struct channel *c, uint32_t type, struct wire *w, int *fd)
+{
+    if (type == MSG_DELIVER)
+        return on_deliver(c, w, fd);
+    return child_receive_common(self.child, c, type, w);
+}
+
+/* forget - the queue has gone: jobs not begun are its again, the others are not answered */
+
+static void forget(struct list *jobs, struct channel *c, bool begun)
+{
+    for (struct list *node = jobs->next, *next; node != jobs; node = next) {
+        struct job *job = LIST_OWNER(node, struct job, link);
+
+        next = node->next;
+        if (job->from != c)
+            continue;
+        job->from = NULL;
+        if (!begun) {
+            list_remove(node);
+            self.waiting_bytes -= job->size;
+            job_free(job);
+        }
+    }
+}
+
+static void gone(struct channel *c, const char *why)
+{
+    (void)why;
+    forget(&self.waiting, c, false);
+    forget(&self.working, c, true);
+}
+
+static void peer(struct child *child, struct channel *c)
+{
+    c->user = child;
+    c->receive = receive;
+    c->gone = gone;
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static bool begin(struct child *child)
+{
+    self.child = child;
+    list_init(&self.waiting);
+    list_init(&self.working);
+    maildir_host(child->conf->hostname);
+    signal(SIGXFSZ, SIG_IGN);       /* a full mailbox is an error to answer, not our death (A196) */
+    return uv_timer_init(child->loop, &self.leave) == 0;
+}
+
+static void leave_if_idle(uv_timer_t *timer)
+{
+    bool late = (int64_t)uv_now(self.child->loop) >= self.leave_at;
+
+    (void)timer;
+    if (late || (!self.busy && list_empty(&self.waiting)))
+        child_leave(self.child, 0);
+}
+
+/* drain - what came is delivered; a turn of the loop in between lets answers go */
+
+static void drain(struct child *child, unsigned seconds)
+{
+    self.leave_at = (int64_t)uv_now(child->loop) + (int64_t)seconds * 1000;
+    uv_timer_start(&self.leave, leave_if_idle, LEAVE_MS, LEAVE_MS);
+}
+
+int local_main(void)
+{
+    static const struct child_role role = {
+        .role = ROLE_LOCAL, .begin = begin, .peer = peer, .drain = drain,
+    };
+
+    return child_run(&role);
+}

@@ -49,6 +49,6 @@ struct dsn {
 
 /* dsn_write - append the report to out (the caller gives it a max; 64 KiB plus
  * 2 KiB a recipient plus body_max is enough). *eight_bit: octets above 127 are in
- * it (for ENV_8BIT). False when out is full or randomness is not to be had;
- * out then holds part of a report and must be thrown away. */
+ * it (for ENV_8BIT). False when out is full: it then holds part of a report and
+ * must be thrown away. */
 bool dsn_write(const struct dsn *d, struct buf *out, bool *eight_bit);

@@ -1,0 +1,80 @@
+/* envelope.c - envelopes to bytes and back, every bound checked on the way back. */
+#include "mail/envelope.h"
+
+static bool text_ok(struct slice s)
+{
+    return s.n <= ENVELOPE_FIELD && slice_chr(s, '\0') == s.n
+        && slice_chr(s, '\r') == s.n && slice_chr(s, '\n') == s.n;
+}
+
+/* extra_ok - pairs of texts, and nothing else */
+
+static bool extra_ok(struct slice extra)
+{
+    struct wire w = wire_reader(extra);
+
+    if (extra.n > ENVELOPE_FIELD)
+        return false;
+    while (!w.bad && w.in.n > 0) {
+        struct slice name = wire_get_bytes(&w), value = wire_get_bytes(&w);
+
+        if (!text_ok(name) || !text_ok(value))
+            return false;
+    }
+    return !w.bad;
+}
+
+#define PUT(kind, name) wire_put_##kind(w, m->name);
+#define GET(kind, name) m->name = wire_get_##kind(w);
+
+static bool recipient_ok(const struct recipient *r)
+{
+    return r->address.n > 0 && text_ok(r->address) && text_ok(r->original)
+        && text_ok(r->return_path) && extra_ok(r->extra);
+}
+
+void recipient_put(struct wire *w, const struct recipient *m)
+{
+    RECIPIENT_FIELDS(PUT)
+}
+
+bool recipient_next(struct wire *w, struct recipient *m)
+{
+    *m = (struct recipient){ 0 };
+    if (w->bad || w->in.n == 0)
+        return false;
+    RECIPIENT_FIELDS(GET)
+    if (!w->bad && !recipient_ok(m))
+        w->bad = true;
+    return !w->bad;
+}
+
+void envelope_put(struct wire *w, const struct envelope *m)
+{
+    ENVELOPE_FIELDS(PUT)
+}
+
+static bool rcpts_ok(const struct envelope *e)
+{
+    struct wire w = wire_reader(e->rcpts);
+    struct recipient r;
+    uint32_t n = 0;
+
+    while (n < e->nrcpts && recipient_next(&w, &r))
+        n++;
+    return n > 0 && n == e->nrcpts && wire_done(&w);
+}
+
+bool envelope_get(struct slice bytes, struct envelope *m)
+{
+    struct wire reader = wire_reader(bytes), *w = &reader;
+
+    *m = (struct envelope){ 0 };
+    if (bytes.n > ENVELOPE_MAX)
+        return false;
+    ENVELOPE_FIELDS(GET)
+    return wire_done(w) && m->nrcpts <= ENVELOPE_RCPTS
+        && text_ok(m->sender) && text_ok(m->client) && text_ok(m->helo)
+        && text_ok(m->protocol) && text_ok(m->listener) && text_ok(m->session)
+        && extra_ok(m->extra) && rcpts_ok(m);
+}

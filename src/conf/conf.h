@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/ip.h"
+#include "base/map.h"
 
 enum listen_role { LISTEN_MX, LISTEN_SINK };
 
@@ -25,6 +26,7 @@ struct conf_listen {
     uint16_t         port;
     enum listen_role role;
     struct slice     deliver;       /* sink: "maildir:...", "discard" */
+    enum deliver_kind deliver_kind; /* DELIVER_NONE: mx */
     int64_t          greet_delay;   /* ms before the greeting; who speaks earlier is refused (A027) */
     unsigned         line;          /* in the file */
 };
@@ -32,7 +34,9 @@ struct conf_listen {
 struct conf_domain {
     struct slice         name;          /* lower case */
     enum recipients_kind recipients;
+    struct slice         recipients_text;   /* as written */
     struct slice         recipients_file;
+    struct slice         aliases_text;  /* as written */
     struct slice         aliases_file;  /* empty: none */
     struct slice         deliver;       /* "maildir:/var/mail/%d/%u", "lmtp:/path", "lmtp:host:port", "discard" */
     enum deliver_kind    deliver_kind;
@@ -41,6 +45,7 @@ struct conf_domain {
 
 struct conf_route {
     struct slice   pattern;         /* "partner.test", "*.partner.test", "*" */
+    struct slice   via_text;        /* as written */
     enum via_kind  via;
     struct slice   host;            /* VIA_HOST: name, IPv4 or IPv6 without brackets */
     uint16_t       port;
@@ -90,7 +95,7 @@ struct conf {
         uint64_t recipients;            /* in one outgoing transaction */
         int64_t  connect_timeout;       /* ms */
         uint64_t timeout_scale;         /* per cent of the RFC 5321 §4.5.3.2 timeouts (tests use less) */
-        uint64_t ipv6;                  /* 1: try AAAA too */
+        bool     ipv6;                  /* try AAAA too */
     } relay;
     struct {
         struct slice to;                /* "stderr", "syslog", "file:/path" */
@@ -99,6 +104,9 @@ struct conf {
         uint64_t     per_second;
     } log;
     struct { uint64_t smtpd, relay; } processes;    /* 0: as many as cores */
+
+    struct conf_doc *doc;               /* every setting as written, with its origin */
+    struct map       domain_map, route_map;
 };
 
 /* conf_parse - read a file (NULL: the embedded defaults, for development).

@@ -1,0 +1,450 @@
+/* build.c - the typed configuration from what was written, and whether it makes sense. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/ascii.h"
+#include "conf/doc.h"
+#include "conf/value.h"
+
+/* What is handed from step to step of one build. */
+struct build {
+    struct conf        *conf;
+    struct conf_errors *errors;
+    bool                files;      /* look whether files are there */
+};
+
+/* A step: one block of its section into its place in conf. */
+typedef void build_f(struct build *b, const struct conf_block *block, void *owner);
+
+/* --- values -------------------------------------------------------------- */
+
+/* split_default - the elements of a row's default, as they would be written */
+
+static size_t split_default(const struct conf_setting *s, struct slice *values, size_t max)
+{
+    struct slice rest = slice_cstr(s->value);
+    size_t n = 0;
+
+    if (!conf_kind_is_list(s->kind)) {
+        values[0] = rest;
+        return 1;
+    }
+    while (rest.n > 0 && n < max)
+        slice_cut(rest, ',', &values[n++], &rest);
+    return n;
+}
+
+static void set_default(struct build *b, const struct conf_setting *s, struct conf_entry *e,
+                        void *owner)
+{
+    struct slice values[16];
+    size_t n = split_default(s, values, 16);
+    char why[300];
+
+    e->given = false;
+    e->line = 0;
+    e->n = n;
+    e->values = arena_array(&b->conf->arena, n + 1, sizeof *e->values);
+    if (e->values == NULL)
+        return;
+    memcpy(e->values, values, n * sizeof *values);
+    if (!value_set(s, owner, e->values, n, &b->conf->arena, why))
+        conf_error(b->errors, 0, "default of %s: %s", s->name, why);
+}
+
+static void set_values(struct build *b, const struct conf_block *block, void *owner)
+{
+    unsigned first, n;
+    char why[300];
+
+    conf_section_span(block->section, &first, &n);
+    for (unsigned i = 0; i < n; i++) {
+        const struct conf_setting *s = &conf_settings[first + i];
+        struct conf_entry *e = &block->entries[i];
+
+        if (!e->given)
+            set_default(b, s, e, owner);
+        else if (!value_set(s, owner, e->values, e->n, &b->conf->arena, why))
+            conf_error(b->errors, e->line, "%s: %s", s->name, why);
+    }
+}
+
+static unsigned line_of(const struct conf_block *block, enum conf_set set)
+{
+    const struct conf_entry *e = block_entry(block, set);
+
+    return e->given ? e->line : block->line;
+}
+
+/* --- texts with a meaning of their own ------------------------------------ */
+
+static struct slice lower_copy(struct arena *a, struct slice s)
+{
+    struct slice copy = arena_copy(a, s);
+    char *p = (char *)(uintptr_t)copy.p;
+
+    for (size_t i = 0; i < copy.n; i++)
+        p[i] = ascii_lower(p[i]);
+    return copy;
+}
+
+static bool absolute(struct slice path)
+{
+    return path.n > 1 && path.p[0] == '/';
+}
+
+/* template_ok - only %d, %u and %% in it */
+
+static bool template_ok(struct slice t)
+{
+    for (size_t i = 0; i < t.n; i++)
+        if (t.p[i] == '%' && (++i >= t.n || strchr("du%", t.p[i]) == NULL || t.p[i] == '\0'))
+            return false;
+    return true;
+}
+
+static bool after(struct slice text, const char *prefix, struct slice *rest)
+{
+    struct slice p = slice_cstr(prefix);
+
+    *rest = slice_from(text, p.n);
+    return slice_istarts(text, p);
+}
+
+/* deliver_kind - what a `deliver` text asks for; DELIVER_NONE: malformed */
+
+static enum deliver_kind deliver_kind(struct slice text)
+{
+    struct slice rest, host;
+    uint16_t port;
+
+    if (slice_eq(text, SLICE_LIT("discard")))
+        return DELIVER_DISCARD;
+    if (after(text, "maildir:", &rest))
+        return absolute(rest) && template_ok(rest) ? DELIVER_MAILDIR : DELIVER_NONE;
+    if (!after(text, "lmtp:", &rest))
+        return DELIVER_NONE;
+    if (absolute(rest))
+        return rest.n <= 107 ? DELIVER_LMTP_UNIX : DELIVER_NONE;
+    return value_endpoint(rest, 24, &host, &port) ? DELIVER_LMTP_TCP : DELIVER_NONE;
+}
+
+static enum deliver_kind check_deliver(struct build *b, unsigned line, struct slice text)
+{
+    enum deliver_kind kind = deliver_kind(text);
+
+    if (kind == DELIVER_NONE)
+        conf_error(b->errors, line, "deliver: \"%.*s\" is no way to deliver; write "
+                   "maildir:/PATH with %%d, %%u or %%%%, lmtp:/PATH, lmtp:HOST:PORT or discard",
+                   SLICE(text));
+    return kind;
+}
+
+/* check_file - the path of "file:/PATH", and whether it is a file that we can read */
+
+static struct slice check_file(struct build *b, unsigned line, const char *name,
+                               const char *others, struct slice text)
+{
+    struct slice path;
+    struct stat st;
+
+    if (!after(text, "file:", &path) || !absolute(path)) {
+        conf_error(b->errors, line, "%s: \"%.*s\" is not understood; write file:/PATH%s",
+                   name, SLICE(text), others);
+        return (struct slice){ 0 };
+    }
+    path = arena_copy(&b->conf->arena, path);
+    if (b->files && path.p != NULL && (stat(path.p, &st) < 0 || access(path.p, R_OK) < 0))
+        conf_error(b->errors, line, "%s: %s: %s; name a file that exists and can be read",
+                   name, path.p, strerror(errno));
+    else if (b->files && path.p != NULL && !S_ISREG(st.st_mode))
+        conf_error(b->errors, line, "%s: %s is not a plain file", name, path.p);
+    return path;
+}
+
+/* --- sections -------------------------------------------------------------- */
+
+static void build_top(struct build *b, const struct conf_block *block, void *owner)
+{
+    struct conf_entry *e = block_entry(block, SET_TOP_hostname);
+    struct conf *conf = owner;
+    char name[256] = "";
+
+    if (conf->hostname.n == 0 && !e->given) {
+        if (gethostname(name, sizeof name - 1) < 0 || !value_domain(slice_cstr(name)))
+            strcpy(name, "localhost");
+        e->values[0] = conf->hostname = arena_copy(&conf->arena, slice_cstr(name));
+    }
+    if (!value_domain(conf->hostname))
+        conf_error(b->errors, e->line, "hostname: \"%.*s\" is not a host name; write letters, "
+                   "digits and hyphens in labels, as mx.example.org", SLICE(conf->hostname));
+}
+
+static void build_listen(struct build *b, const struct conf_block *block, void *owner)
+{
+    struct conf_listen *l = owner;
+    struct slice host;
+
+    l->line = block->line;
+    l->address = block->title;
+    if (!value_endpoint(block->title, 0, &host, &l->port) || !ip_parse(host, &l->ip)
+        || l->port == 0)
+        conf_error(b->errors, l->line, "listen: \"%.*s\" is no address with a port; write "
+                   "\"ADDRESS:PORT\" or \"[ADDRESS]:PORT\", as \"0.0.0.0:25\"",
+                   SLICE(block->title));
+    if (l->role == LISTEN_MX && l->deliver.n > 0)
+        conf_error(b->errors, line_of(block, SET_LISTEN_deliver), "deliver: only a sink has "
+                   "it; for mx write it into domain \"...\" { }");
+    if (l->role == LISTEN_SINK && l->deliver.n == 0)
+        l->deliver = block_entry(block, SET_LISTEN_deliver)->values[0] =
+            arena_printf(&b->conf->arena, "maildir:%.*s/sink", SLICE(b->conf->spool));
+    if (l->role == LISTEN_SINK)
+        l->deliver_kind = check_deliver(b, line_of(block, SET_LISTEN_deliver), l->deliver);
+}
+
+static void build_domain(struct build *b, const struct conf_block *block, void *owner)
+{
+    struct conf_domain *d = owner;
+
+    d->line = block->line;
+    d->name = lower_copy(&b->conf->arena, block->title);
+    if (!value_domain(block->title))
+        conf_error(b->errors, d->line, "domain: \"%.*s\" is not a domain; write letters, "
+                   "digits and hyphens in labels, as example.org", SLICE(block->title));
+    d->deliver_kind = check_deliver(b, line_of(block, SET_DOMAIN_deliver), d->deliver);
+    if (slice_ieq(d->recipients_text, SLICE_LIT("any"))) {
+        d->recipients = RECIPIENTS_ANY;
+    } else if (d->recipients_text.n > 0) {
+        d->recipients = RECIPIENTS_FILE;
+        d->recipients_file = check_file(b, line_of(block, SET_DOMAIN_recipients), "recipients",
+                                        " or any, or leave it out", d->recipients_text);
+    }
+    if (d->aliases_text.n > 0)
+        d->aliases_file = check_file(b, line_of(block, SET_DOMAIN_aliases), "aliases", "",
+                                     d->aliases_text);
+}
+
+static bool pattern_ok(struct slice p)
+{
+    if (slice_eq(p, SLICE_LIT("*")))
+        return true;
+    if (slice_istarts(p, SLICE_LIT("*.")))
+        p = slice_from(p, 2);
+    return value_domain(p);
+}
+
+static void build_route(struct build *b, const struct conf_block *block, void *owner)
+{
+    struct conf_route *r = owner;
+
+    r->line = block->line;
+    r->pattern = lower_copy(&b->conf->arena, block->title);
+    if (!pattern_ok(block->title))
+        conf_error(b->errors, r->line, "route: \"%.*s\" is not a domain; write example.org, "
+                   "*.example.org or *", SLICE(block->title));
+    if (slice_ieq(r->via_text, SLICE_LIT("mx")))
+        r->via = VIA_MX;
+    else if (slice_ieq(r->via_text, SLICE_LIT("hold")))
+        r->via = VIA_HOLD;
+    else if (value_endpoint(r->via_text, 25, &r->host, &r->port))
+        r->via = VIA_HOST;
+    else
+        conf_error(b->errors, line_of(block, SET_ROUTE_via), "via: \"%.*s\" is no way; write "
+                   "mx, hold, HOST, HOST:PORT or [ADDRESS]:PORT", SLICE(r->via_text));
+}
+
+static void build_queue(struct build *b, const struct conf_block *block, void *owner)
+{
+    struct conf *conf = owner;
+
+    if (conf->queue.warn >= conf->queue.lifetime && block_entry(block, SET_QUEUE_warn)->given)
+        conf_error(b->errors, line_of(block, SET_QUEUE_warn),
+                   "warn: must be less than lifetime; write 0 for never");
+    else if (conf->queue.warn >= conf->queue.lifetime)
+        conf->queue.warn = 0;
+}
+
+static void build_log(struct build *b, const struct conf_block *block, void *owner)
+{
+    struct conf *conf = owner;
+    struct slice path;
+
+    if (slice_eq(conf->log.to, SLICE_LIT("stderr")) || slice_eq(conf->log.to, SLICE_LIT("syslog"))
+        || (after(conf->log.to, "file:", &path) && absolute(path)))
+        return;
+    conf_error(b->errors, line_of(block, SET_LOG_to), "to: \"%.*s\" is no place for a log; "
+               "write stderr, syslog or file:/PATH", SLICE(conf->log.to));
+}
+
+static build_f *const builders[SECTION_COUNT] = {
+    [SECTION_TOP]    = build_top,
+    [SECTION_LISTEN] = build_listen,
+    [SECTION_DOMAIN] = build_domain,
+    [SECTION_ROUTE]  = build_route,
+    [SECTION_QUEUE]  = build_queue,
+    [SECTION_LOG]    = build_log,
+};
+
+/* --- the whole --------------------------------------------------------------- */
+
+static size_t count(const struct conf_doc *doc, enum conf_section section)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < doc->n; i++)
+        n += doc->blocks[i].section == section;
+    return n;
+}
+
+static bool make_room(struct conf *c)
+{
+    c->listens = arena_array(&c->arena, count(c->doc, SECTION_LISTEN) + 1, sizeof *c->listens);
+    c->domains = arena_array(&c->arena, count(c->doc, SECTION_DOMAIN) + 1, sizeof *c->domains);
+    c->routes = arena_array(&c->arena, count(c->doc, SECTION_ROUTE) + 1, sizeof *c->routes);
+    return !c->arena.spent;
+}
+
+/* owner_of - the structure that a block fills */
+
+static void *owner_of(struct conf *c, enum conf_section section)
+{
+    switch (section) {
+    case SECTION_LISTEN: return &c->listens[c->nlistens++];
+    case SECTION_DOMAIN: return &c->domains[c->ndomains++];
+    case SECTION_ROUTE:  return &c->routes[c->nroutes++];
+    default:             return c;
+    }
+}
+
+static struct slice domain_key(const void *d)
+{
+    return ((const struct conf_domain *)d)->name;
+}
+
+static struct slice route_key(const void *r)
+{
+    return ((const struct conf_route *)r)->pattern;
+}
+
+/* route_order - exact names, then the longest "*.suffix", then "*" */
+
+static int route_order(const void *a, const void *b)
+{
+    struct slice p = route_key(a), q = route_key(b);
+    bool wild_p = p.n > 0 && p.p[0] == '*', wild_q = q.n > 0 && q.p[0] == '*';
+
+    if (wild_p != wild_q)
+        return wild_p ? 1 : -1;
+    if (p.n != q.n)
+        return p.n > q.n ? -1 : 1;
+    return p.n > 0 ? memcmp(p.p, q.p, p.n) : 0;
+}
+
+static void index_domains(struct build *b)
+{
+    struct conf *c = b->conf;
+
+    c->domain_map = MAP(domain_key);
+    for (size_t i = 0; i < c->ndomains; i++) {
+        const struct conf_domain *d = map_get(&c->domain_map, c->domains[i].name);
+
+        if (d != NULL)
+            conf_error(b->errors, c->domains[i].line, "domain \"%.*s\" is there twice; the "
+                       "first is on line %u", SLICE(d->name), d->line);
+        else if (!map_put(&c->domain_map, &c->domains[i]))
+            conf_error(b->errors, 0, "no memory");
+    }
+}
+
+static void index_routes(struct build *b)
+{
+    struct conf *c = b->conf;
+
+    if (c->nroutes > 0)
+        qsort(c->routes, c->nroutes, sizeof *c->routes, route_order);
+    c->route_map = MAP(route_key);
+    for (size_t i = 0; i < c->nroutes; i++) {
+        const struct conf_route *r = map_get(&c->route_map, c->routes[i].pattern);
+
+        if (r != NULL)
+            conf_error(b->errors, c->routes[i].line, "route \"%.*s\" is there twice; the "
+                       "other is on line %u", SLICE(r->pattern), r->line);
+        else if (!map_put(&c->route_map, &c->routes[i]))
+            conf_error(b->errors, 0, "no memory");
+    }
+}
+
+static void check_listens(struct build *b)
+{
+    const struct conf_listen *l = b->conf->listens;
+
+    for (size_t i = 0; i < b->conf->nlistens; i++)
+        for (size_t j = 0; j < i; j++)
+            if (l[i].port == l[j].port && ip_eq(&l[i].ip, &l[j].ip) && l[i].ip.family != 0)
+                conf_error(b->errors, l[i].line, "listen \"%.*s\" is there twice; the first "
+                           "is on line %u", SLICE(l[i].address), l[j].line);
+}
+
+/* is_ours - would a connection to this address and port come back to us? */
+
+static const struct conf_listen *is_ours(const struct conf *c, const struct ip *ip,
+                                         uint16_t port)
+{
+    for (size_t i = 0; i < c->nlistens; i++) {
+        const struct conf_listen *l = &c->listens[i];
+
+        if (l->port == port && (ip_eq(&l->ip, ip)
+                                || (l->ip.family == ip->family && ip_is_unspecified(&l->ip)
+                                    && ip_is_loopback(ip))))
+            return l;
+    }
+    return NULL;
+}
+
+static void check_routes(struct build *b)
+{
+    for (size_t i = 0; i < b->conf->nroutes; i++) {
+        const struct conf_route *r = &b->conf->routes[i];
+        const struct conf_listen *l;
+        struct ip ip;
+
+        if (r->via == VIA_HOST && ip_parse(r->host, &ip)
+            && (l = is_ours(b->conf, &ip, r->port)) != NULL && l->role == LISTEN_MX)
+            conf_error(b->errors, r->line, "route \"%.*s\": via = \"%.*s\" leads back to this "
+                       "server (listen \"%.*s\"); name another host or port",
+                       SLICE(r->pattern), SLICE(r->via_text), SLICE(l->address));
+        if (conf_domain_find(b->conf, r->pattern) != NULL)
+            conf_error(b->errors, r->line, "route \"%.*s\": this domain's mail ends here "
+                       "(domain on line %u); a route is for other domains", SLICE(r->pattern),
+                       conf_domain_find(b->conf, r->pattern)->line);
+    }
+}
+
+bool conf_build(struct conf *conf, bool files, struct conf_errors *errors)
+{
+    struct build b = { .conf = conf, .errors = errors, .files = files };
+
+    if (count(conf->doc, SECTION_LISTEN) == 0
+        && (doc_add(&conf->arena, conf->doc, SECTION_LISTEN, SLICE_LIT("0.0.0.0:25"), 0) == NULL
+            || doc_add(&conf->arena, conf->doc, SECTION_LISTEN, SLICE_LIT("[::]:25"), 0) == NULL))
+        return conf_error(errors, 0, "no memory");
+    if (!make_room(conf))
+        return conf_error(errors, 0, "no memory");
+    for (size_t i = 0; i < conf->doc->n && !conf->arena.spent; i++) {
+        const struct conf_block *block = &conf->doc->blocks[i];
+        void *owner = owner_of(conf, block->section);
+
+        set_values(&b, block, owner);
+        if (builders[block->section] != NULL && !conf->arena.spent)
+            builders[block->section](&b, block, owner);
+    }
+    if (conf->arena.spent)
+        return conf_error(errors, 0, "too large, or no memory");
+    index_domains(&b);
+    index_routes(&b);
+    check_listens(&b);
+    check_routes(&b);
+    return errors->n == 0;
+}

@@ -1,0 +1,70 @@
+/* find.c - questions to a configuration. */
+#include "base/ascii.h"
+#include "conf/conf.h"
+
+enum { NAME = 256 };
+
+/* lower - name in lower case in `to`; empty when it is too long for a domain */
+
+static struct slice lower(struct slice name, char to[NAME])
+{
+    if (name.n >= NAME)
+        return (struct slice){ 0 };
+    for (size_t i = 0; i < name.n; i++)
+        to[i] = ascii_lower(name.p[i]);
+    return slice_of(to, name.n);
+}
+
+const struct conf_domain *conf_domain_find(const struct conf *conf, struct slice name)
+{
+    char text[NAME];
+
+    return map_get(&conf->domain_map, lower(name, text));
+}
+
+/* suffix_route - the route of the longest "*.suffix" of name, or NULL */
+
+static const struct conf_route *suffix_route(const struct conf *conf, struct slice name)
+{
+    const struct conf_route *found = NULL;
+    char pattern[NAME + 2];
+
+    while (found == NULL && name.n > 0) {
+        name = slice_from(name, slice_chr(name, '.'));
+        if (name.n == 0)
+            break;
+        pattern[0] = '*';
+        memcpy(pattern + 1, name.p, name.n);
+        found = map_get(&conf->route_map, slice_of(pattern, name.n + 1));
+        name = slice_from(name, 1);
+    }
+    return found;
+}
+
+const struct conf_route *conf_route_find(const struct conf *conf, struct slice domain)
+{
+    static const struct conf_route built_in = { .pattern = { "*", 1 }, .via_text = { "mx", 2 },
+                                                .via = VIA_MX };
+    char text[NAME];
+    struct slice name = lower(domain, text);
+    const struct conf_route *found = map_get(&conf->route_map, name);
+
+    if (found == NULL)
+        found = suffix_route(conf, name);
+    if (found == NULL)
+        found = map_get(&conf->route_map, SLICE_LIT("*"));
+    return found != NULL ? found : &built_in;
+}
+
+bool conf_trusts(const struct conf *conf, const struct ip *client)
+{
+    for (size_t i = 0; i < conf->trust.nnetworks; i++)
+        if (ip_net_has(&conf->trust.networks[i], client))
+            return true;
+    return false;
+}
+
+bool conf_is_our_name(const struct conf *conf, struct slice name)
+{
+    return slice_ieq(name, conf->hostname) || conf_domain_find(conf, name) != NULL;
+}

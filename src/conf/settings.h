@@ -1,0 +1,194 @@
+/* settings.h - every setting of the configuration file, once.
+ *
+ * From these rows come the parser's options, the defaults, the checks, the
+ * copy for other processes, `postrider config show` and the test that compares
+ * the manual page. A setting that stands here and in conf.h needs nothing else.
+ *
+ *     S(SECTION, name, member, kind, default, least, most, words, help)
+ *
+ * member: of struct conf (or conf_listen, conf_domain, conf_route). least and
+ * most bound a number (times in ms), a text's bytes, or each element of a
+ * list; `words` are the words that a WORD may be, in the order of its enum.
+ */
+#pragma once
+#include "conf/conf.h"
+
+/*  SECTION     name         titled  help */
+#define CONF_SECTIONS(X)                                                                  \
+    X(TOP,       "",          false, "outside of any section")                            \
+    X(LISTEN,    "listen",    true,  "a port to take connections on: \"ADDRESS:PORT\"")   \
+    X(DOMAIN,    "domain",    true,  "a domain whose mail ends here")                     \
+    X(TRUST,     "trust",     false, "who may relay")                                     \
+    X(ROUTE,     "route",     true,  "where mail for other domains goes")                 \
+    X(DNS,       "dns",       false, "how names are resolved")                            \
+    X(QUEUE,     "queue",     false, "how long and how often mail is tried")              \
+    X(LIMITS,    "limits",    false, "what one client may do")                            \
+    X(RELAY,     "relay",     false, "connections to other hosts")                        \
+    X(LOG,       "log",       false, "what is told, and to whom")                         \
+    X(PROCESSES, "processes", false, "how many of each")
+
+enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR };
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+#define CONF_SETTINGS(S)                                                                  \
+    S(TOP, hostname, hostname, TEXT, "", 0, 255, "",                                      \
+      "our name, in the greeting and in Received fields; default: the system's")          \
+    S(TOP, spool, spool, PATH, "/var/spool/postrider", 1, 1000, "",                       \
+      "the directory that keeps mail; of the queue alone")                                \
+    S(TOP, control, control, PATH, "/run/postrider/control", 1, 107, "",                  \
+      "the UNIX socket that the postrider command speaks to")                             \
+    S(TOP, user, user, TEXT, "postrider", 1, 64, "",                                      \
+      "the system user of most processes; has an effect when started as root")            \
+    S(TOP, queue_user, queue_user, TEXT, "postriderq", 1, 64, "",                         \
+      "the system user who owns the spool; has an effect when started as root")           \
+    S(LISTEN, role, role, WORD, "mx", 0, 0, "mx|sink",                                    \
+      "mx: for our domains and for whom we trust; sink: every recipient, never relays")   \
+    S(LISTEN, deliver, deliver, TEXT, "", 0, 1000, "",                                    \
+      "sink: where its mail goes, as for a domain; default: maildir:SPOOL/sink")          \
+    S(LISTEN, greet_delay, greet_delay, TIME, "0", 0, 1 * MIN, "",                        \
+      "wait before the greeting; a client who does not is refused")                       \
+    S(DOMAIN, recipients, recipients_text, TEXT, "", 0, 1000, "",                         \
+      "file:PATH: one address or local part a line; any: all; "                           \
+      "absent: the aliases and system users decide")                                      \
+    S(DOMAIN, aliases, aliases_text, TEXT, "", 0, 1000, "",                               \
+      "file:PATH: lines of the form `name: target, target`")                              \
+    S(DOMAIN, deliver, deliver, TEXT, "maildir:/var/mail/%d/%u", 1, 1000, "",             \
+      "maildir:PATH with %d, %u and %%; lmtp:PATH; lmtp:HOST:PORT; discard")              \
+    S(TRUST, networks, trust.networks, NETS, "", 0, 10000, "",                            \
+      "networks whose clients may relay; default: none")                                  \
+    S(ROUTE, via, via_text, TEXT, "mx", 1, 300, "",                                       \
+      "mx: by the DNS; hold: wait for a person; HOST, HOST:PORT or [ADDRESS]:PORT")       \
+    S(DNS, servers, dns.servers, SERVERS, "", 0, 16, "",                                  \
+      "name servers, ADDRESS or ADDRESS:PORT; default: the system's")                     \
+    S(DNS, timeout, dns.timeout, TIME, "20s", 100 * MS, 5 * MIN, "",                      \
+      "for one answer, whatever it takes to find it")                                     \
+    S(QUEUE, lifetime, queue.lifetime, TIME, "5d", 1 * SEC, 365LL * DAY, "",              \
+      "a recipient who could not be reached for so long has failed")                      \
+    S(QUEUE, warn, queue.warn, TIME, "4h", 0, 365LL * DAY, "",                            \
+      "tell the sender when a message has waited so long; 0: never")                      \
+    S(QUEUE, retry, queue.retry, TIMES, "5m,15m,1h,4h", 100 * MS, 30LL * DAY, "",         \
+      "waits between attempts; the last one repeats")                                     \
+    S(QUEUE, jitter, queue.jitter, COUNT, "10", 0, 50, "",                                \
+      "per cent by which a wait is spread, so that mail does not come back in crowds")    \
+    S(QUEUE, destination_concurrency, queue.destination_concurrency, COUNT, "20", 1, 10000, "", \
+      "attempts at the same time to one destination")                                     \
+    S(QUEUE, history, queue.history, SIZE, "64M", 0, 64 * GIB, "",                        \
+      "bytes of history kept for `postrider trace`")                                      \
+    S(QUEUE, min_free, queue.min_free, SIZE, "64M", 0, 1024 * GIB, "",                    \
+      "refuse mail while the spool's disk has fewer bytes free")                          \
+    S(QUEUE, bounce_body, queue.bounce_body, SIZE, "50K", 0, 1 * GIB, "",                 \
+      "a larger message is returned in a bounce with its header only")                    \
+    S(LIMITS, message_size, limits.message_size, SIZE, "50M", 1 * KIB, 2 * GIB, "",       \
+      "bytes of a message")                                                               \
+    S(LIMITS, recipients, limits.recipients, COUNT, "1000", 100, 10000, "",               \
+      "recipients of a message (RFC 5321 wants 100 at least)")                            \
+    S(LIMITS, connections, limits.connections, COUNT, "20000", 1, 1000000, "",            \
+      "sessions at the same time")                                                        \
+    S(LIMITS, connections_per_client, limits.connections_per_client, COUNT, "50", 1, 1000000, "", \
+      "sessions at the same time from one IPv4 address or IPv6 /64")                      \
+    S(LIMITS, command_line, limits.command_line, SIZE, "2048", 512, 64 * KIB, "",         \
+      "bytes of a command line with its CRLF")                                            \
+    S(LIMITS, text_line, limits.text_line, SIZE, "998", 998, 1 * MIB, "",                 \
+      "bytes of a line of text without its CRLF; longer ones are refused")                \
+    S(LIMITS, errors, limits.errors, COUNT, "20", 1, 10000, "",                           \
+      "refused commands before the session is ended")                                     \
+    S(LIMITS, junk, limits.junk, COUNT, "100", 1, 100000, "",                             \
+      "commands that do nothing (NOOP, RSET, VRFY...) between messages")                  \
+    S(LIMITS, hops, limits.hops, COUNT, "50", 10, 1000, "",                               \
+      "Received fields before a message counts as looping")                               \
+    S(LIMITS, messages, limits.messages, COUNT, "10000", 1, 10000000, "",                 \
+      "messages in one session")                                                          \
+    S(LIMITS, command_timeout, limits.command_timeout, TIME, "5m", 100 * MS, 1 * HOUR, "", \
+      "wait for the next command")                                                        \
+    S(LIMITS, data_timeout, limits.data_timeout, TIME, "5m", 100 * MS, 1 * HOUR, "",      \
+      "wait for more of a message")                                                       \
+    S(LIMITS, session_timeout, limits.session_timeout, TIME, "1h", 1 * SEC, 7LL * DAY, "", \
+      "for a whole session; a message under way may still be finished")                   \
+    S(LIMITS, min_data_rate, limits.min_data_rate, SIZE, "64", 0, 1 * GIB, "",            \
+      "bytes a second, over 30 seconds, that a client must manage during DATA; 0: any")   \
+    S(LIMITS, alias_depth, limits.alias_depth, COUNT, "10", 1, 100, "",                   \
+      "aliases that may lead to aliases")                                                 \
+    S(RELAY, connections, relay.connections, COUNT, "500", 1, 100000, "",                 \
+      "connections at the same time of one relay process")                                \
+    S(RELAY, idle, relay.idle, TIME, "5s", 0, 5 * MIN, "",                                \
+      "keep a connection so long for the next message")                                   \
+    S(RELAY, messages, relay.messages, COUNT, "100", 1, 100000, "",                       \
+      "messages over one connection")                                                     \
+    S(RELAY, recipients, relay.recipients, COUNT, "100", 1, 1000, "",                     \
+      "recipients in one transaction")                                                    \
+    S(RELAY, connect_timeout, relay.connect_timeout, TIME, "30s", 100 * MS, 5 * MIN, "",  \
+      "wait for one address to take the connection")                                      \
+    S(RELAY, timeout_scale, relay.timeout_scale, COUNT, "100", 1, 1000, "",               \
+      "per cent of the timeouts of RFC 5321, section 4.5.3.2")                            \
+    S(RELAY, ipv6, relay.ipv6, BOOL, "true", 0, 0, "",                                    \
+      "try IPv6 addresses too")                                                           \
+    S(LOG, to, log.to, TEXT, "stderr", 1, 1000, "",                                       \
+      "stderr, syslog, or file:PATH")                                                     \
+    S(LOG, json, log.json, BOOL, "false", 0, 0, "",                                       \
+      "one JSON object a line instead of text")                                           \
+    S(LOG, level, log.level, WORD, "info", 0, 0, "debug|info|warning|alarm",              \
+      "tell this and what is more important")                                             \
+    S(LOG, per_second, log.per_second, COUNT, "1000", 0, 1000000, "",                     \
+      "lines a second and process; 0: no limit")                                          \
+    S(PROCESSES, smtpd, processes.smtpd, COUNT, "0", 0, 64, "",                           \
+      "processes that receive mail; 0: as many as cores")                                 \
+    S(PROCESSES, relay, processes.relay, COUNT, "0", 0, 64, "",                           \
+      "processes that send mail; 0: as many as cores")
+
+enum conf_section {
+#define X(NAME, name, titled, help) SECTION_##NAME,
+    CONF_SECTIONS(X)
+#undef X
+    SECTION_COUNT
+};
+
+/* What a value is, and the C type of its member. */
+enum conf_kind {
+    KIND_TEXT,      /* struct slice */
+    KIND_PATH,      /* struct slice; begins with / */
+    KIND_WORD,      /* an enum, or unsigned */
+    KIND_BOOL,      /* bool */
+    KIND_COUNT,     /* uint64_t */
+    KIND_SIZE,      /* uint64_t, bytes */
+    KIND_TIME,      /* int64_t, ms */
+    KIND_TIMES,     /* struct { int64_t *; size_t }: the pointer is the member, */
+    KIND_NETS,      /* struct { struct ip_net *; size_t }  the count follows it */
+    KIND_SERVERS,   /* struct { struct slice *; size_t } */
+};
+
+/* The settings' numbers: SET_LIMITS_message_size */
+enum conf_set {
+#define S(SECTION, name, ...) SET_##SECTION##_##name,
+    CONF_SETTINGS(S)
+#undef S
+    SETTING_COUNT
+};
+
+struct conf_setting {
+    enum conf_section section;
+    const char       *name;
+    enum conf_kind    kind;
+    const char       *value;        /* the default, as in the file; lists with commas */
+    int64_t           least, most;
+    const char       *words, *help;
+    size_t            offset;       /* of the member */
+};
+
+struct conf_section_row {
+    const char *name;
+    bool        titled;
+    const char *help;
+};
+
+/* conf_section_span - the numbers of a section's settings: first, first + 1, ... */
+void conf_section_span(enum conf_section section, unsigned *first, unsigned *n);
+
+extern const struct conf_setting conf_settings[SETTING_COUNT];
+extern const struct conf_section_row conf_sections[SECTION_COUNT];
+
+static inline bool conf_kind_is_list(enum conf_kind k)
+{
+    return k == KIND_TIMES || k == KIND_NETS || k == KIND_SERVERS;
+}

@@ -1,0 +1,204 @@
+/* intake.c - from DATA to the final dot, and what is decided there.
+ *
+ * A message is kept in memory up to BODY_INLINE octets; beyond that it is
+ * written to a file that the queue lent beforehand. Whatever is wrong with a
+ * message, it is read on to its true end, so that nothing in it can ever be
+ * taken for a command (A001 to A022).
+ */
+#include <errno.h>
+#include <unistd.h>
+#include "base/crc32c.h"
+#include "mail/envelope.h"
+#include "mail/received.h"
+#include "smtpd/intake.h"
+
+enum { SLACK = 1 };     /* data_read may give one octet more than it was given */
+
+void intake_release(struct session *s)
+{
+    struct tx *tx = s->tx;
+
+    if (tx->lent.number != 0 && s->stage != S_COMMIT)
+        s->server->world->lend_back(s->server->ctx, &tx->lent);
+    tx->lent = (struct lent){ 0 };
+}
+
+/* give_up - nothing of it is kept any more; read on to the end */
+
+static void give_up(struct session *s)
+{
+    s->tx->discard = true;
+    intake_release(s);
+    buf_clear(&s->body);
+}
+
+static void break_down(struct session *s)
+{
+    s->tx->broken = true;
+    give_up(s);
+}
+
+/* --- the file ------------------------------------------------------------ */
+
+static bool write_all(int fd, struct slice bytes)
+{
+    while (bytes.n > 0) {
+        ssize_t n = write(fd, bytes.p, bytes.n);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        bytes = slice_from(bytes, (size_t)n);
+    }
+    return true;
+}
+
+/* spill - move the text in memory to the file */
+
+static bool spill(struct session *s)
+{
+    struct slice text = buf_view(&s->body);
+    struct tx *tx = s->tx;
+
+    if (!write_all(tx->lent.fd, text))
+        return false;
+    tx->crc = crc32c(tx->crc, text);
+    tx->length += text.n;
+    buf_clear(&s->body);
+    return true;
+}
+
+/* make_room - true: there is room for more text, or none is needed */
+
+static bool make_room(struct session *s)
+{
+    struct tx *tx = s->tx;
+
+    if (tx->discard || s->body.n < BODY_INLINE)
+        return true;
+    if (tx->lent.number == 0 && !s->server->world->lend(s->server->ctx, s, &tx->lent)) {
+        s->wait = WAIT_FILE;
+        s->deadline = s->server->mono + WORLD_PATIENCE;
+        return false;
+    }
+    if (!spill(s))
+        break_down(s);
+    return true;
+}
+
+/* --- the text ------------------------------------------------------------ */
+
+static void take_piece(void *user, struct slice piece)
+{
+    struct session *s = user;
+
+    if (s->tx->discard)
+        return;
+    hops_count(&s->tx->hops, piece);
+    buf_put_slice(&s->body, piece);
+}
+
+static enum reply_id verdict(const struct session *s)
+{
+    const struct conf *conf = s->server->conf;
+    const struct tx *tx = s->tx;
+
+    if (tx->data.faults & DATA_BARE)
+        return REPLY_BARE_LF;
+    if (tx->data.size > conf->limits.message_size)
+        return REPLY_TOO_BIG;
+    if (tx->data.faults & DATA_LONG)
+        return REPLY_TEXT_LINE_LONG;
+    if (tx->hops.hops > conf->limits.hops)
+        return REPLY_LOOPS;
+    if (tx->broken)
+        return REPLY_LOCAL_TROUBLE;
+    return REPLY_ACCEPTED;
+}
+
+/* hand_over - the whole message is here: ask for it to be made durable */
+
+static void hand_over(struct session *s)
+{
+    struct tx *tx = s->tx;
+
+    if (tx->lent.number != 0) {
+        close(tx->lent.fd);
+        tx->lent.fd = -1;
+    }
+    session_enter(s, S_COMMIT);
+    s->wait = WAIT_COMMIT;
+    s->deadline = s->server->mono + COMMIT_PATIENCE;
+    s->server->world->commit(s->server->ctx, s);
+}
+
+static void intake_end(struct session *s)
+{
+    enum reply_id id;
+
+    if (s->tx->lent.number != 0 && !spill(s))
+        break_down(s);
+    id = verdict(s);
+    if (id == REPLY_ACCEPTED) {
+        hand_over(s);
+        return;
+    }
+    tx_drop(s);
+    session_say(s, id);
+}
+
+size_t intake_read(struct session *s, struct slice in)
+{
+    struct tx *tx = s->tx;
+    enum data_result result;
+    size_t used;
+
+    if (!make_room(s))
+        return 0;
+    if (!tx->discard) {
+        in = slice_first(in, s->body.max - s->body.n - SLACK);
+        buf_room(&s->body, in.n + SLACK);
+    }
+    result = data_read(&tx->data, in, &used, take_piece, s);
+    s->deadline = s->server->mono + s->server->conf->limits.data_timeout;
+    if (s->body.full)
+        break_down(s);
+    if (!tx->discard && (tx->data.faults & (DATA_BARE | DATA_LONG)
+                         || tx->data.size > s->server->conf->limits.message_size))
+        give_up(s);
+    if (result == DATA_END)
+        intake_end(s);
+    return used;
+}
+
+/* only_rcpt - the recipient's address if there is just one */
+
+static struct slice only_rcpt(const struct session *s)
+{
+    struct wire w = wire_reader(buf_view(&s->rcpts));
+    struct recipient r;
+
+    if (s->tx->nrcpts != 1 || !recipient_next(&w, &r))
+        return (struct slice){ 0 };
+    return r.original.n > 0 ? r.original : r.address;
+}
+
+void intake_begin(struct session *s)
+{
+    struct tx *tx = s->tx;
+    struct server *server = s->server;
+
+    tx->id = server->world->message_id(server->ctx);
+    tx->arrived = server->wall;
+    data_begin(&tx->data, server->conf->limits.text_line);
+    tx->window = server->mono;
+    s->deadline = server->mono + server->conf->limits.data_timeout;
+    s->messages++;
+    if (!received_write(&(struct received){
+            .helo = s->helo, .client = s->client, .hostname = server->conf->hostname,
+            .protocol = s->esmtp ? SLICE_LIT("ESMTP") : SLICE_LIT("SMTP"),
+            .id = tx->id, .rcpt = only_rcpt(s), .now = server->wall }, &s->body))
+        tx->broken = true;
+    session_enter(s, S_TEXT);
+}

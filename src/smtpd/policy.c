@@ -1,0 +1,284 @@
+/* policy.c - a recipient is judged by its final address, never by its spelling.
+ *
+ *     listener is a sink                  accepted as it is
+ *     domain of ours                      its table, or lookup, decides
+ *     postmaster (RFC 5321 §4.5.1)        always accepted
+ *     anything else, trusted client       accepted, to be relayed
+ *     anything else                       550 5.7.1
+ *
+ * An address literal is ours only if it is configured like a domain (A087).
+ * Trouble with a table or with lookup means later, never never.
+ */
+#include "mail/envelope.h"
+#include "smtpd/policy.h"
+#include "smtpd/verbs.h"
+
+static bool is_postmaster(struct slice address)
+{
+    struct slice local, domain;
+
+    slice_cut(address, '@', &local, &domain);
+    return slice_ieq(local, SLICE_LIT("postmaster"));
+}
+
+/* our_postmaster - without a domain, or at our own name */
+
+static bool our_postmaster(const struct session *s, const struct mailbox *m)
+{
+    return slice_ieq(m->local, SLICE_LIT("postmaster"))
+        && (m->domain.n == 0 || slice_ieq(m->domain, s->server->conf->hostname));
+}
+
+/* judge_local - an address of a domain of ours. REPLY_NONE: ask lookup. */
+
+static unsigned judge_local(struct session *s, const struct conf_domain *domain,
+                            const struct mailbox *m)
+{
+    switch (s->server->world->known(s->server->ctx, domain, m)) {
+    case KNOWN_YES:     return REPLY_RCPT_OK;
+    case KNOWN_NO:      return is_postmaster(m->text) ? REPLY_RCPT_OK : REPLY_NO_SUCH_USER;
+    case KNOWN_TROUBLE: return REPLY_RCPT_LATER;
+    default:            return REPLY_NONE;
+    }
+}
+
+/* judge - a reply, or REPLY_NONE: lookup must be asked about *address */
+
+static unsigned judge(struct session *s, const struct mailbox *m, struct slice *address)
+{
+    const struct conf_domain *domain;
+
+    *address = m->text;
+    if (s->listen->role == LISTEN_SINK)
+        return REPLY_RCPT_OK;
+    domain = conf_domain_find(s->server->conf, m->domain);
+    if (domain != NULL)
+        return judge_local(s, domain, m);
+    if (our_postmaster(s, m)) {
+        *address = SLICE_LIT("postmaster");
+        return REPLY_NONE;
+    }
+    return s->trusted && m->domain.n > 0 ? REPLY_RCPT_OK : REPLY_NO_RELAY;
+}
+
+/* ------------------------------------------------------------ into the list -- */
+
+static bool put_rcpt(struct session *s, const struct recipient *r)
+{
+    struct wire w = wire_writer(&s->rcpts);
+
+    recipient_put(&w, r);
+    s->tx->nrcpts++;
+    return !w.bad && !s->rcpts.full && s->tx->nrcpts <= ENVELOPE_RCPTS;
+}
+
+/* put_plain - the address as it was asked for; one without a domain gets ours */
+
+static bool put_plain(struct session *s, struct slice address)
+{
+    const struct conf *conf = s->server->conf;
+    struct slice home = conf->ndomains > 0 && s->listen->role == LISTEN_MX
+                      ? conf->domains[0].name : conf->hostname;
+    struct slice whole = address;
+
+    if (slice_chr(address, '@') == address.n)
+        whole = arena_printf(&s->arena, "%.*s@%.*s", SLICE(address), SLICE(home));
+    return whole.n > 0 && put_rcpt(s, &(struct recipient){ .address = whole });
+}
+
+/* put_entries - what the address stands for, after aliases */
+
+static bool put_entries(struct session *s, struct slice asked, struct slice entries, uint32_t n)
+{
+    struct wire w = wire_reader(entries);
+    bool ok = true;
+
+    for (uint32_t i = 0; ok && i < n; i++) {
+        struct slice address = wire_get_bytes(&w);
+        struct slice return_path = wire_get_bytes(&w);
+
+        ok = !w.bad && put_rcpt(s, &(struct recipient){
+            .address = address, .return_path = return_path,
+            .original = slice_eq(address, asked) ? (struct slice){ 0 } : asked });
+    }
+    return ok;
+}
+
+/* rcpt_take - an accepted recipient becomes part of the envelope, wholly or not at all */
+
+static enum reply_id rcpt_take(struct session *s, struct slice address,
+                               struct slice entries, uint32_t nentries)
+{
+    struct tx *tx = s->tx;
+    size_t before = s->rcpts.n;
+    uint32_t count = tx->nrcpts;
+    bool ok = tx->accepted < s->server->conf->limits.recipients;
+
+    if (ok && nentries > 0)
+        ok = put_entries(s, address, entries, nentries);
+    else if (ok)
+        ok = put_plain(s, address);
+    if (!ok) {
+        s->rcpts.n = before;
+        s->rcpts.full = false;
+        tx->nrcpts = count;
+        return REPLY_TOO_MANY_RCPTS;
+    }
+    tx->accepted++;
+    session_enter(s, S_RCPTS);
+    return REPLY_RCPT_OK;
+}
+
+/* --------------------------------------------------------------- the line -- */
+
+static struct rcpt_wait *line_up(struct session *s)
+{
+    struct rcpt_wait *w = arena_alloc(&s->arena, sizeof *w);
+    struct tx *tx = s->tx;
+
+    if (w == NULL)
+        return NULL;
+    if (tx->last != NULL)
+        tx->last->next = w;
+    else
+        tx->first = w;
+    tx->last = w;
+    tx->nwaiting++;
+    return w;
+}
+
+/* settle_first - tell what became of the first in the line */
+
+static void settle_first(struct session *s)
+{
+    struct tx *tx = s->tx;
+    struct rcpt_wait *w = tx->first;
+    enum reply_id id = w->reply;
+
+    tx->first = w->next;
+    if (tx->first == NULL)
+        tx->last = NULL;
+    tx->nwaiting--;
+    if (id == REPLY_RCPT_OK)
+        id = rcpt_take(s, w->address, w->entries, w->nentries);
+    tx->refused += id != REPLY_RCPT_OK;
+    session_say(s, id);
+}
+
+/* settle - tell what is decided, in order */
+
+static void settle(struct session *s)
+{
+    while (s->tx != NULL && s->tx->first != NULL && s->tx->first->answered)
+        settle_first(s);
+    if (s->wait == WAIT_RCPTS && (s->tx == NULL || s->tx->first == NULL))
+        s->wait = WAIT_CLIENT;
+}
+
+bool rcpt_line_up(struct session *s, enum reply_id id)
+{
+    struct rcpt_wait *w;
+
+    if (s->tx == NULL || s->tx->first == NULL)
+        return false;
+    w = line_up(s);
+    if (w == NULL)
+        return false;
+    w->answered = true;
+    w->reply = id;
+    return true;
+}
+
+/* rcpt_ask - line it up and ask lookup; its answer may come before this returns */
+
+static unsigned rcpt_ask(struct session *s, struct slice address)
+{
+    struct slice copy = arena_copy(&s->arena, address);
+    struct rcpt_wait *w = line_up(s);
+
+    if (w == NULL || s->arena.spent)
+        return REPLY_NO_SERVICE;
+    w->address = copy;
+    w->ticket = ++s->tx->ticket;
+    s->tx->rcpt_deadline = s->server->mono + WORLD_PATIENCE;
+    s->server->world->resolve(s->server->ctx, s, w->ticket, copy);
+    return REPLY_NONE;
+}
+
+/* rcpt_behind - decided at once, but others wait before it */
+
+static unsigned rcpt_behind(struct session *s, unsigned id, struct slice address)
+{
+    struct slice copy = arena_copy(&s->arena, address);
+    struct rcpt_wait *w = line_up(s);
+
+    if (w == NULL || s->arena.spent)
+        return REPLY_NO_SERVICE;
+    w->address = copy;
+    w->answered = true;
+    w->reply = (enum reply_id)id;
+    return REPLY_NONE;
+}
+
+unsigned rcpt_add(struct session *s, const struct mailbox *m)
+{
+    struct slice address = m->text;
+    unsigned id = s->tx->accepted >= s->server->conf->limits.recipients
+                ? REPLY_TOO_MANY_RCPTS : judge(s, m, &address);
+
+    if (id == REPLY_NONE)
+        return rcpt_ask(s, address);
+    if (s->tx->first != NULL)
+        return rcpt_behind(s, id, address);
+    if (id == REPLY_RCPT_OK)
+        id = rcpt_take(s, address, (struct slice){ 0 }, 0);
+    s->tx->refused += id != REPLY_RCPT_OK;
+    return id;
+}
+
+/* ------------------------------------------------------------ the answers -- */
+
+static struct rcpt_wait *find(struct session *s, uint32_t serial, uint32_t ticket)
+{
+    if (s->tx == NULL || s->tx_serial != serial)
+        return NULL;
+    for (struct rcpt_wait *w = s->tx->first; w != NULL; w = w->next)
+        if (!w->answered && w->ticket == ticket)
+            return w;
+    return NULL;
+}
+
+static enum reply_id reply_for(const struct rcpt_wait *w, enum fate fate)
+{
+    if (fate == FATE_DONE || (fate == FATE_NEVER && is_postmaster(w->address)))
+        return REPLY_RCPT_OK;
+    return fate == FATE_NEVER ? REPLY_NO_SUCH_USER : REPLY_RCPT_LATER;
+}
+
+void session_resolved(struct session *s, uint32_t serial, uint32_t ticket,
+                      const struct answer *answer)
+{
+    struct rcpt_wait *w = find(s, serial, ticket);
+
+    if (w == NULL)
+        return;
+    w->answered = true;
+    w->reply = reply_for(w, answer->fate);
+    if (answer->fate == FATE_DONE && answer->nentries > 0) {
+        w->entries = arena_copy(&s->arena, answer->entries);
+        w->nentries = answer->nentries;
+        if (s->arena.spent)
+            w->reply = REPLY_RCPT_LATER;
+    }
+    settle(s);
+}
+
+void rcpt_give_up(struct session *s)
+{
+    for (struct rcpt_wait *w = s->tx->first; w != NULL; w = w->next)
+        if (!w->answered) {
+            w->answered = true;
+            w->reply = REPLY_RCPT_LATER;
+        }
+    settle(s);
+}

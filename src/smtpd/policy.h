@@ -1,0 +1,17 @@
+/* policy.h - who may send to whom: the decision about one recipient.
+ *
+ * Replies to recipients stay in the order of the commands, though some need
+ * an answer from lookup: those, and what comes behind them, are lined up.
+ */
+#pragma once
+#include "smtpd/session.h"
+
+/* rcpt_add - a RCPT command. The reply's name, or REPLY_NONE: lined up. */
+unsigned rcpt_add(struct session *s, const struct mailbox *m);
+
+/* rcpt_line_up - put the reply to a bad RCPT behind those that wait. False:
+ * nothing waits, say it at once. */
+bool rcpt_line_up(struct session *s, enum reply_id id);
+
+/* rcpt_give_up - lookup did not answer in time: "later" for all who wait */
+void rcpt_give_up(struct session *s);

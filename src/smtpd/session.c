@@ -1,0 +1,461 @@
+/* session.c - the loop that takes lines and text, and the life of a transaction. */
+#include <assert.h>
+#include <stdlib.h>
+#include "log/log.h"
+#include "mail/envelope.h"
+#include "smtpd/intake.h"
+#include "smtpd/policy.h"
+#include "smtpd/verbs.h"
+
+enum {
+    ARENA_MAX = 8 << 20,    /* bytes of one transaction, recipients waiting included */
+    KEEP      = 4 << 10,    /* bytes of a buffer kept between transactions */
+};
+
+/* ------------------------------------------------------------ the stage -- */
+
+/* From where each stage may be entered. */
+
+static unsigned entrances(enum stage stage)
+{
+    switch (stage) {
+    case S_GREETING: return 0;
+    case S_START:    return S_GREETING;
+    case S_READY:    return S_START | S_READY | S_IN_TX;
+    case S_SENDER:   return S_READY;
+    case S_RCPTS:    return S_SENDER | S_RCPTS;
+    case S_TEXT:     return S_RCPTS;
+    case S_COMMIT:   return S_TEXT;
+    default:         return S_GREETING | S_START | S_READY;
+    }
+}
+
+static void check(const struct session *s)
+{
+    assert((s->tx != NULL) == ((s->stage & S_IN_TX) != 0));
+    (void)s;
+}
+
+void session_enter(struct session *s, enum stage stage)
+{
+    assert(entrances(stage) & s->stage);
+    s->stage = stage;
+}
+
+/* ------------------------------------------------------- the transaction -- */
+
+bool tx_begin(struct session *s, const struct mail_command *m)
+{
+    struct tx *tx = arena_alloc(&s->arena, sizeof *tx);
+    struct slice sender = arena_copy(&s->arena, m->sender.text);
+
+    if (tx == NULL || s->arena.spent) {
+        arena_reset(&s->arena);
+        return false;
+    }
+    tx->sender = m->sender.null ? (struct slice){ 0 } : sender;
+    tx->body8 = m->body == BODY_8BITMIME;
+    tx->arrived = s->server->wall;
+    s->tx = tx;
+    s->tx_serial++;
+    session_enter(s, S_SENDER);
+    return true;
+}
+
+/* tx_drop - the one way out of a transaction, successful or not */
+
+void tx_drop(struct session *s)
+{
+    if (s->tx == NULL)
+        return;
+    intake_release(s);
+    s->tx = NULL;
+    s->wait = WAIT_CLIENT;
+    arena_reset(&s->arena);
+    buf_clear(&s->rcpts);
+    buf_clear(&s->body);
+    buf_shrink(&s->rcpts, KEEP);
+    buf_shrink(&s->body, KEEP);
+    session_enter(s, S_READY);
+    s->deadline = s->server->mono + s->server->conf->limits.command_timeout;
+}
+
+bool session_envelope(const struct session *s, struct buf *out)
+{
+    const struct tx *tx = s->tx;
+    struct wire w = wire_writer(out);
+    char client[IP_TEXT], name[ID_TEXT + 1];
+
+    envelope_put(&w, &(struct envelope){
+        .arrived = tx->arrived,
+        .flags = (tx->data.faults & DATA_8BIT ? ENV_8BIT : 0u)
+               | (tx->body8 ? ENV_BODY8 : 0u)
+               | (s->listen->role == LISTEN_SINK ? ENV_SINK : 0u),
+        .hops = tx->hops.hops,
+        .sender = tx->sender,
+        .client = slice_cstr(ip_text(&s->client, client)),
+        .helo = s->helo,
+        .protocol = s->esmtp ? SLICE_LIT("ESMTP") : SLICE_LIT("SMTP"),
+        .listener = s->listen->address,
+        .session = slice_cstr(id_text(s->number, name)),
+        .nrcpts = tx->nrcpts,
+        .rcpts = buf_view(&s->rcpts),
+    });
+    return !w.bad && !out->full;
+}
+
+/* ---------------------------------------------------------------- replies -- */
+
+/* Replies after which nothing more is read; all 421 as well. */
+
+static bool reply_ends(enum reply_id id)
+{
+    switch (id) {
+    case REPLY_BYE: case REPLY_NOT_SMTP: case REPLY_BARE_LF:
+    case REPLY_OUT_OF_STEP: case REPLY_EARLY_TALKER:
+        return true;
+    default:
+        return reply_code(id) == 421;
+    }
+}
+
+/* count_against - the replies that a client may not cause for ever: errors,
+ * and trouble that costs us work. Too many recipients is neither: it is the
+ * ordinary way of splitting a long list. */
+
+static enum reply_id count_against(struct session *s, enum reply_id id)
+{
+    unsigned code = reply_code(id);
+
+    if (code < 400 || reply_ends(id))
+        return id;
+    s->refused++;
+    if (code >= 500 && ++s->errors >= s->server->conf->limits.errors)
+        return REPLY_TOO_MANY_ERRORS;
+    if (code < 500 && id != REPLY_TOO_MANY_RCPTS
+        && ++s->junk >= s->server->conf->limits.junk)
+        return REPLY_TOO_MUCH_JUNK;
+    return id;
+}
+
+static void session_stop(struct session *s, enum reply_id id)
+{
+    tx_drop(s);
+    s->last = id;
+    s->wait = WAIT_CLIENT;
+    session_enter(s, S_ENDED);
+}
+
+/* The words of each reply, for the log. */
+
+static const char *const words[REPLY_COUNT] = {
+#define R(NAME, code, subject, detail, text) [REPLY_##NAME] = text,
+    SMTP_REPLIES(R)
+#undef R
+};
+
+static void write_reply(struct session *s, const struct reply *r)
+{
+    static struct reply instead;        /* its text is never used */
+    enum reply_id id = count_against(s, r->id);
+
+    if (reply_code(id) >= 400) {
+        count_add(refused, 1);
+        log_event(EVENT_REFUSE, LF_ID("session", s->number), LF_NUM("code", reply_code(id)),
+                  LF_STR("why", id == r->id && r->len > 0 ? r->text : words[id]));
+    }
+    if (id != r->id) {
+        instead.id = id;
+        r = &instead;
+    }
+    reply_write(s->out, r, s->esmtp);
+    if (reply_ends(id))
+        session_stop(s, id);
+}
+
+void session_answer(struct session *s, const struct reply *r)
+{
+    if (s->stage != S_ENDED && !rcpt_line_up(s, r->id))
+        write_reply(s, r);
+}
+
+void session_say(struct session *s, enum reply_id id)
+{
+    static struct reply plain;          /* never has a text */
+
+    if (s->stage == S_ENDED)
+        return;
+    plain.id = id;
+    write_reply(s, &plain);
+}
+
+/* ------------------------------------------------------------------ input -- */
+
+static void line_wrong(struct session *s, enum line_result result)
+{
+    static struct reply r;
+
+    r.id = result == LINE_BAD ? REPLY_BAD_BYTES
+         : result == LINE_LONG ? REPLY_LINE_TOO_LONG : REPLY_LINE_ENDLESS;
+    session_answer(s, &r);
+}
+
+/* must_wait - replies stay in order: behind recipients that are being looked
+ * up only more recipients may come */
+
+static bool must_wait(const struct session *s, enum line_result result, struct slice line)
+{
+    if (s->tx == NULL || s->tx->first == NULL)
+        return false;
+    return result != LINE_OK || !verb_queues(line) || s->tx->nwaiting >= RCPTS_WAITING;
+}
+
+/* line_run - carry out what came; false: it has to be kept for later */
+
+static bool line_run(struct session *s, enum line_result result, struct slice line)
+{
+    static struct reply reply;
+    unsigned id;
+
+    if (result != LINE_OK) {
+        line_wrong(s, result);
+        return true;
+    }
+    reply.len = 0;
+    id = verb_run(s, line, &reply);
+    if (id == REPLY_STALL)
+        return false;
+    if (id != REPLY_NONE) {
+        reply.id = (enum reply_id)id;
+        session_answer(s, &reply);
+    }
+    return true;
+}
+
+/* command_step - one command line. Returns bytes used; 0: not whole, or the
+ * session must wait before this line. */
+
+static size_t command_step(struct session *s, struct slice in)
+{
+    struct line_reader before = s->reader;
+    struct slice line;
+    size_t used;
+    enum line_result result = line_next(&s->reader, in, s->server->conf->limits.command_line,
+                                        &line, &used);
+
+    if (result == LINE_MORE)
+        return used;
+    s->input_waiting = used < in.n;
+    s->deadline = s->server->mono + s->server->conf->limits.command_timeout;
+    if (must_wait(s, result, line))
+        s->wait = WAIT_RCPTS;
+    else if (line_run(s, result, line))
+        return used;
+    s->reader = before;
+    return 0;
+}
+
+/* step - as much as can be done at once with the front of `in`; bytes used */
+
+static size_t step(struct session *s, struct slice in)
+{
+    if (s->stage == S_ENDED)
+        return in.n;
+    if (s->stage == S_GREETING) {
+        session_greet(s, true);
+        return in.n;
+    }
+    if (s->stage == S_TEXT)
+        return intake_read(s, in);
+    if (!s->greeted && verb_foreign(in)) {
+        session_say(s, REPLY_NOT_SMTP);
+        return in.n;
+    }
+    return command_step(s, in);
+}
+
+size_t session_input(struct session *s, struct slice in)
+{
+    size_t used = 0, n;
+
+    check(s);
+    while (used < in.n && s->wait == WAIT_CLIENT && s->out->n < REPLY_OUT_HIGH) {
+        n = step(s, slice_from(in, used));
+        check(s);
+        if (n == 0)
+            break;
+        used += n;
+    }
+    return s->stage == S_ENDED ? in.n : used;
+}
+
+/* -------------------------------------------------- what the world answers -- */
+
+void session_wake(struct session *s)
+{
+    if (s->wait != WAIT_QUEUE && s->wait != WAIT_FILE)
+        return;
+    s->wait = WAIT_CLIENT;
+    if (s->tx != NULL) {
+        s->tx->window = s->server->mono;
+        s->tx->window_size = s->tx->data.size;
+    }
+}
+
+static void log_accept(const struct session *s)
+{
+    const struct tx *tx = s->tx;
+
+    count_add(accepted, 1);
+    count_add(accepted_bytes, tx->data.size);
+    log_event(EVENT_ACCEPT, LF_ID("id", tx->id), LF_ID("session", s->number),
+              LF_TEXT("from", tx->sender), LF_NUM("rcpts", tx->nrcpts),
+              LF_NUM("size", tx->data.size));
+}
+
+void session_committed(struct session *s, enum committed how)
+{
+    static struct reply reply;
+    char id[ID_TEXT + 1];
+
+    if (s->stage != S_COMMIT)
+        return;
+    reply.len = 0;
+    reply.id = how == COMMITTED_FULL ? REPLY_DISK_FULL : REPLY_LOCAL_TROUBLE;
+    s->tx->lent = (struct lent){ 0 };       /* the queue has it, or forgot it */
+    if (how == COMMITTED_DONE) {
+        reply_add(&reply, REPLY_ACCEPTED, "Ok: queued as %s", id_text(s->tx->id, id));
+        log_accept(s);
+        s->accepted++;
+        s->junk = 0;
+    }
+    tx_drop(s);
+    write_reply(s, &reply);
+    if (s->server->draining)
+        session_drain(s);
+}
+
+void session_queue_lost(struct session *s)
+{
+    struct tx *tx = s->tx;
+
+    if (tx == NULL || tx->lent.number == 0 || s->stage != S_TEXT)
+        return;
+    intake_release(s);
+    tx->broken = tx->discard = true;
+    buf_clear(&s->body);
+}
+
+/* ------------------------------------------------------- time and the end -- */
+
+/* slow - does a client send its text below the least rate? Measured over 30 s. */
+
+static bool slow(struct session *s)
+{
+    enum { WINDOW = 30000 };
+    struct tx *tx = s->tx;
+    uint64_t least = s->server->conf->limits.min_data_rate * (WINDOW / 1000);
+    uint64_t came;
+
+    if (s->stage != S_TEXT || least == 0 || s->server->mono - tx->window < WINDOW)
+        return false;
+    came = tx->data.size - tx->window_size;
+    tx->window = s->server->mono;
+    tx->window_size = tx->data.size;
+    return came < least;
+}
+
+/* world_late - the world did not answer in time: the client hears "later" */
+
+static void world_late(struct session *s)
+{
+    if (s->wait == WAIT_FILE) {
+        s->tx->broken = s->tx->discard = true;
+        buf_clear(&s->body);
+    }
+    s->wait = WAIT_CLIENT;      /* MAIL is tried again, and finds that it waited enough */
+}
+
+static void tick_client(struct session *s)
+{
+    int64_t now = s->server->mono;
+
+    if (now > s->deadline)
+        session_say(s, REPLY_TIMED_OUT);
+    else if (slow(s))
+        session_say(s, REPLY_TOO_SLOW);
+    else if (s->stage != S_TEXT && now - s->began > s->server->conf->limits.session_timeout)
+        session_say(s, REPLY_TIMED_OUT);
+}
+
+void session_tick(struct session *s)
+{
+    int64_t now = s->server->mono;
+
+    if (s->stage & (S_ENDED | S_GREETING | S_COMMIT))
+        return;
+    if (s->tx != NULL && s->tx->first != NULL && now > s->tx->rcpt_deadline)
+        rcpt_give_up(s);
+    if (s->wait == WAIT_CLIENT)
+        tick_client(s);
+    else if (s->wait == WAIT_QUEUE && now - s->stalled >= WORLD_PATIENCE)
+        world_late(s);
+    else if (s->wait == WAIT_FILE && now > s->deadline)
+        world_late(s);
+    if (s->tx == NULL)
+        arena_free(&s->arena);
+}
+
+void session_drain(struct session *s)
+{
+    if (s->stage & (S_GREETING | S_START | S_READY))
+        session_say(s, REPLY_SHUTTING_DOWN);
+}
+
+void session_begin(struct session *s, struct server *server, const struct conf_listen *listen,
+                   const struct ip *client, struct buf *out, uint64_t number, void *user)
+{
+    *s = (struct session){
+        .server = server, .listen = listen, .user = user, .out = out, .number = number,
+        .client = *client, .stage = S_GREETING, .began = server->mono,
+        .trusted = conf_trusts(server->conf, client),
+        .arena = ARENA(ARENA_MAX), .rcpts = BUF(ENVELOPE_MAX), .body = BUF(BODY_INLINE + 4096),
+    };
+    list_init(&s->link);
+}
+
+void session_greet(struct session *s, bool early)
+{
+    static struct reply reply;
+
+    if (s->stage != S_GREETING)
+        return;
+    if (early) {
+        session_say(s, REPLY_EARLY_TALKER);
+        return;
+    }
+    reply.len = 0;
+    reply_add(&reply, REPLY_GREETING, "%.*s ESMTP Postrider", SLICE(s->server->conf->hostname));
+    session_enter(s, S_START);
+    s->deadline = s->server->mono + s->server->conf->limits.command_timeout;
+    write_reply(s, &reply);
+}
+
+void session_refuse(struct session *s, enum reply_id id)
+{
+    session_say(s, id);
+}
+
+void session_end(struct session *s)
+{
+    if (s->stage != S_ENDED) {
+        tx_drop(s);
+        session_enter(s, S_ENDED);
+    }
+    list_remove(&s->link);
+    arena_free(&s->arena);
+    buf_free(&s->rcpts);
+    buf_free(&s->body);
+    free((char *)(uintptr_t)s->helo.p);
+    s->helo = (struct slice){ 0 };
+}

@@ -1,0 +1,229 @@
+/* session.h - one SMTP server session, without I/O.
+ *
+ * Bytes go in with session_input(), replies come out in a buffer, and what the
+ * session needs of the world it asks through a table of functions; answers
+ * come back through session_xxx(). So the real server, unit tests and the
+ * fuzzer drive the same code. Time is handed in.
+ *
+ *     stage       entered by                        left by
+ *     GREETING    session_begin                     session_greet, early talk
+ *     START       session_greet                     EHLO, HELO
+ *     READY       EHLO, HELO, tx_drop               MAIL
+ *     SENDER      tx_begin (MAIL)                   first accepted RCPT, tx_drop
+ *     RCPTS       rcpt_settle (RCPT)                DATA, tx_drop
+ *     TEXT        intake_begin (DATA)               the final dot
+ *     COMMIT      intake_end                        session_committed
+ *     ENDED       any reply that ends the session   -
+ *
+ * There is a transaction exactly in SENDER to COMMIT, and tx_drop() is the one
+ * way out of it. Only session_enter() changes the stage.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/fate.h"
+#include "base/id.h"
+#include "base/list.h"
+#include "conf/conf.h"
+#include "mail/header.h"
+#include "smtp/command.h"
+#include "smtp/data.h"
+#include "smtp/reply.h"
+
+enum stage {
+    S_GREETING = 1 << 0,
+    S_START    = 1 << 1,
+    S_READY    = 1 << 2,
+    S_SENDER   = 1 << 3,
+    S_RCPTS    = 1 << 4,
+    S_TEXT     = 1 << 5,
+    S_COMMIT   = 1 << 6,
+    S_ENDED    = 1 << 7,
+
+    S_IN_TX    = S_SENDER | S_RCPTS | S_TEXT | S_COMMIT,
+    S_COMMANDS = S_START | S_READY | S_SENDER | S_RCPTS,
+};
+
+/* Whom the session waits for; meanwhile its input stays where it is. */
+enum wait {
+    WAIT_CLIENT = 0,
+    WAIT_QUEUE,         /* MAIL: the queue has not yet said that it is there */
+    WAIT_RCPTS,         /* something other than RCPT, while recipients are looked up */
+    WAIT_FILE,          /* a file for a large body */
+    WAIT_COMMIT,        /* the message is to become durable */
+};
+
+/* What a table alone can say about a local address. */
+enum known { KNOWN_ASK = 0, KNOWN_YES, KNOWN_NO, KNOWN_TROUBLE };
+
+/* How the queue answers at MAIL. */
+enum room { ROOM_UNKNOWN = 0, ROOM_YES, ROOM_FULL };
+
+/* Where an address goes (MSG_RESOLVED). */
+struct answer {
+    enum fate    fate;
+    uint32_t     nentries;
+    struct slice entries;
+};
+
+struct session;
+
+/* A file for a large body. number 0: none. */
+struct lent {
+    uint64_t number;
+    int      fd;        /* the session's, once taken */
+};
+
+/* What the session asks of the world. Every function may answer at once, from
+ * inside, or later; `s` is the session to answer to. */
+struct world {
+    /* What do the mapped tables say about this address of ours? */
+    enum known (*known)(void *ctx, const struct conf_domain *domain,
+                        const struct mailbox *m);
+    /* Answer with session_resolved(s, ticket, ...). */
+    void (*resolve)(void *ctx, struct session *s, uint32_t ticket, struct slice address);
+    /* May there be a transaction now? Unknown: the world calls session_wake() when it knows. */
+    enum room (*room)(void *ctx);
+    /* A name for the next message; there was room before. */
+    uint64_t (*message_id)(void *ctx);
+    /* A file for a large body. False: session_wake() will be called when there is one. */
+    bool (*lend)(void *ctx, struct session *s, struct lent *lent);
+    /* The file is not needed: close it and give it back. */
+    void (*lend_back)(void *ctx, struct lent *lent);
+    /* Make the message of s->tx durable: answer with session_committed(). */
+    void (*commit)(void *ctx, struct session *s);
+};
+
+/* What all sessions of a process share. */
+struct server {
+    const struct conf  *conf;
+    const struct world *world;
+    void               *ctx;        /* the world's */
+    int64_t             mono, wall; /* now, ms; set by the owner before every call */
+    bool                draining;   /* no new transactions */
+};
+
+/* A recipient that waits for its answer, or for those before it: replies stay
+ * in the order of the commands. */
+struct rcpt_wait {
+    struct rcpt_wait *next;
+    uint32_t          ticket;
+    bool              answered;     /* `reply` is final */
+    enum reply_id     reply;
+    struct slice      address;      /* as it was asked for; empty: not a recipient */
+    struct slice      entries;      /* from the answer */
+    uint32_t          nentries;
+};
+
+struct tx {
+    uint64_t          id;           /* 0 before DATA */
+    int64_t           arrived;      /* wall clock, ms */
+    struct slice      sender;       /* canonical, without <>; empty: null */
+    bool              body8;        /* BODY=8BITMIME */
+    unsigned          refused;      /* recipients that were refused */
+    unsigned          accepted;     /* RCPT commands that were accepted */
+    uint32_t          nrcpts;       /* recipients in session.rcpts, aliases expanded */
+    uint32_t          ticket;       /* last ticket given */
+    struct rcpt_wait *first, *last; /* unanswered or not yet told */
+    unsigned          nwaiting;
+    int64_t           rcpt_deadline;/* mono, ms: for the answers */
+    struct data_reader data;
+    struct hop_counter hops;        /* Received fields in the text */
+    bool              discard;      /* refused already: read on to the true end */
+    bool              broken;       /* its file is lost, or could not be written */
+    struct lent       lent;
+    uint64_t          length;       /* bytes written to the file */
+    uint32_t          crc;
+    int64_t           window;       /* mono, ms: the rate is measured since */
+    uint64_t          window_size;  /* octets at that moment */
+};
+
+struct session {
+    struct server            *server;
+    const struct conf_listen *listen;
+    void                     *user;         /* the owner's */
+    struct buf               *out;          /* where replies go */
+    uint64_t                  number;       /* its name in the log */
+    struct ip                 client;
+    enum stage                stage;
+    enum wait                 wait;
+    bool                      esmtp, trusted;
+    bool                      greeted;      /* a first command line was seen */
+    bool                      input_waiting;/* there is input behind the line at hand */
+    struct slice              helo;         /* malloced */
+    struct line_reader        reader;
+    unsigned                  errors, junk;
+    unsigned                  messages;     /* accepted, or begun */
+    unsigned                  accepted, refused;
+    int64_t                   began, deadline;  /* mono, ms */
+    int64_t                   stalled;      /* mono, ms: MAIL waits for the queue since; 0: it does not */
+    struct arena              arena;        /* of the transaction */
+    struct tx                *tx;
+    struct buf                rcpts;        /* encoded recipients of the transaction */
+    struct buf                body;         /* text in memory */
+    uint32_t                  tx_serial;    /* answers for an earlier transaction are not ours */
+    enum reply_id             last;         /* why it ended, for the log */
+    struct list               link;         /* the world's, while it waits for it */
+};
+
+enum {
+    BODY_INLINE = 64 << 10,     /* a larger body goes into a file */
+    WORLD_PATIENCE = 20000,     /* ms for a resolution, a file, or the queue's greeting */
+    COMMIT_PATIENCE = 120000,   /* ms for a commit; the world sees to it */
+    RCPTS_WAITING = 100,        /* recipients looked up at once */
+    REPLY_OUT_HIGH = 64 << 10,  /* bytes of replies waiting: take no more commands */
+};
+
+/* session_begin - a connection is there; nothing is said yet */
+void session_begin(struct session *s, struct server *server, const struct conf_listen *listen,
+                   const struct ip *client, struct buf *out, uint64_t number, void *user);
+
+/* session_greet - 220; early: the client has spoken first (554, A027) */
+void session_greet(struct session *s, bool early);
+
+/* session_refuse - instead of the greeting, or between two commands: say
+ * `id` and end */
+void session_refuse(struct session *s, enum reply_id id);
+
+/* session_input - take bytes from the front of `in`. Returns how many were
+ * used: less than all when a line is not whole, or the session waits. */
+size_t session_input(struct session *s, struct slice in);
+
+/* Answers of the world. The owner then calls session_input() with what is left. */
+void session_wake(struct session *s);
+void session_resolved(struct session *s, uint32_t serial, uint32_t ticket,
+                      const struct answer *answer);
+enum committed { COMMITTED_DONE, COMMITTED_LATER, COMMITTED_FULL };
+void session_committed(struct session *s, enum committed how);
+
+/* session_queue_lost - files lent by the queue are worthless now */
+void session_queue_lost(struct session *s);
+
+/* session_tick - once a second or so: timeouts */
+void session_tick(struct session *s);
+
+/* session_drain - say 421 and end if there is no transaction */
+void session_drain(struct session *s);
+
+/* session_end - the connection is gone: give everything back */
+void session_end(struct session *s);
+
+static inline bool session_ended(const struct session *s)
+{
+    return s->stage == S_ENDED;
+}
+
+/* session_envelope - encode the envelope of the message at hand (mail/envelope.h).
+ * False: too large. */
+bool session_envelope(const struct session *s, struct buf *out);
+
+/* --- for the other files of the session ---------------------------------- */
+
+/* session_enter - the only function that changes the stage */
+void session_enter(struct session *s, enum stage stage);
+
+/* session_answer - say it, or line it up behind recipients still waiting */
+void session_answer(struct session *s, const struct reply *r);
+void session_say(struct session *s, enum reply_id id);  /* with its default text */
+
+bool tx_begin(struct session *s, const struct mail_command *m);
+void tx_drop(struct session *s);

@@ -1,0 +1,356 @@
+/* verbs.c - the server's commands.
+ *
+ * verb_run() looks the verb up, asks gate() whether it may run now, and runs
+ * its handler. A handler therefore starts in a legal stage; it parses its
+ * arguments once, acts, and returns the name of a reply.
+ *
+ * To add a command: one row below and one on_xxx() function; HELP and, where
+ * it is marked so, EHLO follow by themselves.
+ */
+#include <stdlib.h>
+#include "smtpd/intake.h"
+#include "smtpd/policy.h"
+#include "smtpd/verbs.h"
+
+enum verb_flags {
+    V_LAST   = 1 << 0,      /* must end a pipelined group (RFC 2920 §3.1) */
+    V_HELO   = 1 << 1,      /* only after HELO or EHLO */
+    V_PLAIN  = 1 << 2,      /* takes no argument */
+    V_JUNK   = 1 << 3,      /* does nothing for mail: not for ever */
+    V_QUEUES = 1 << 4,      /* its reply may be lined up */
+    V_EHLO   = 1 << 5,      /* announced by EHLO */
+    V_LEAVES = 1 << 6,      /* still heard while the server shuts down */
+};
+
+typedef unsigned handler(struct session *s, struct slice args, struct reply *r);
+
+static handler on_helo, on_ehlo, on_mail, on_rcpt, on_data, on_rset, on_noop, on_quit,
+               on_help, on_vrfy;
+
+static const struct verb {
+    const char   *name;
+    handler      *handle;
+    unsigned      stages;       /* where it may be used... */
+    enum reply_id otherwise;    /* ...and the answer elsewhere */
+    unsigned      flags;
+    const char   *help;
+} verbs[] = {
+    { "EHLO", on_ehlo, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_LAST | V_JUNK,
+      "EHLO name: say who you are, and hear what is offered" },
+    { "HELO", on_helo, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_LAST | V_JUNK,
+      "HELO name: say who you are" },
+    { "MAIL", on_mail, S_READY,            REPLY_MAIL_TWICE,   V_HELO,
+      "MAIL FROM:<sender> [SIZE=octets] [BODY=7BIT|8BITMIME]: begin a message" },
+    { "RCPT", on_rcpt, S_SENDER | S_RCPTS, REPLY_NEED_MAIL,    V_QUEUES,
+      "RCPT TO:<recipient>: add a recipient to the message" },
+    { "DATA", on_data, S_SENDER | S_RCPTS, REPLY_NEED_MAIL,    V_LAST | V_PLAIN,
+      "DATA: send the text of the message, ended by a dot on a line by itself" },
+    { "RSET", on_rset, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_PLAIN | V_JUNK,
+      "RSET: forget the message that was begun" },
+    { "NOOP", on_noop, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_JUNK,
+      "NOOP: do nothing" },
+    { "QUIT", on_quit, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_PLAIN | V_LEAVES,
+      "QUIT: end the session" },
+    { "HELP", on_help, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_JUNK | V_EHLO,
+      "HELP [command]: list the commands, or explain one" },
+    { "VRFY", on_vrfy, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_JUNK | V_EHLO,
+      "VRFY address: is not answered here; try RCPT" },
+};
+
+enum { VERBS = sizeof verbs / sizeof verbs[0] };
+
+/* Commands of SMTP that this server does not offer. */
+static const char *const unoffered[] = {
+    "EXPN", "TURN", "ATRN", "ETRN", "SEND", "SOML", "SAML", "AUTH", "STARTTLS", "BDAT", "BURL",
+};
+
+/* How clients that take us for something else begin (A028). */
+static const struct slice foreign[] = {
+    { "GET ", 4 }, { "POST ", 5 }, { "HEAD ", 5 }, { "PUT ", 4 }, { "CONNECT ", 8 },
+    { "OPTIONS ", 8 }, { "DELETE ", 7 }, { "PRI * HTTP", 10 }, { "SSH-", 4 },
+    { "\x16\x03", 2 }, { "\x03\x00\x00", 3 }, { "\x80", 1 }, { "\x05\x01", 2 },
+};
+
+static bool is_name(struct slice s, const char *name)
+{
+    return slice_ieq(s, slice_cstr(name));
+}
+
+static const struct verb *verb_find(struct slice name)
+{
+    for (size_t i = 0; i < VERBS; i++)
+        if (is_name(name, verbs[i].name))
+            return &verbs[i];
+    return NULL;
+}
+
+static bool is_unoffered(struct slice name)
+{
+    for (size_t i = 0; i < sizeof unoffered / sizeof unoffered[0]; i++)
+        if (is_name(name, unoffered[i]))
+            return true;
+    return false;
+}
+
+bool verb_foreign(struct slice in)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        if (slice_istarts(in, foreign[i]))
+            return true;
+    return false;
+}
+
+bool verb_queues(struct slice line)
+{
+    struct slice name, args;
+    const struct verb *v;
+
+    command_split(line, &name, &args);
+    v = verb_find(name);
+    return v != NULL && (v->flags & V_QUEUES);
+}
+
+/* gate - may this verb run now? REPLY_OK, or the refusal */
+
+static enum reply_id gate(struct session *s, const struct verb *v, struct slice name,
+                          struct slice args)
+{
+    if (v == NULL)
+        return is_unoffered(name) ? REPLY_NOT_IMPLEMENTED : REPLY_UNKNOWN_COMMAND;
+    if (s->server->draining && s->tx == NULL && !(v->flags & V_LEAVES))
+        return REPLY_SHUTTING_DOWN;
+    if (s->input_waiting && (v->flags & V_LAST))
+        return REPLY_OUT_OF_STEP;
+    if (s->stage == S_START && (v->flags & V_HELO))
+        return REPLY_NEED_HELO;
+    if (!(v->stages & s->stage))
+        return v->otherwise;
+    if ((v->flags & V_PLAIN) && args.n > 0)
+        return REPLY_BAD_ARGUMENTS;
+    if ((v->flags & V_JUNK) && ++s->junk > s->server->conf->limits.junk)
+        return REPLY_TOO_MUCH_JUNK;
+    return REPLY_OK;
+}
+
+unsigned verb_run(struct session *s, struct slice line, struct reply *r)
+{
+    struct slice name, args;
+    const struct verb *v;
+    enum reply_id id;
+
+    s->greeted = true;
+    command_split(line, &name, &args);
+    v = verb_find(name);
+    id = gate(s, v, name, args);
+    return id == REPLY_OK ? v->handle(s, args, r) : id;
+}
+
+/* ------------------------------------------------------------- HELO, EHLO -- */
+
+static bool set_helo(struct session *s, struct slice name)
+{
+    char *copy = malloc(name.n + 1);
+
+    if (copy == NULL)
+        return false;
+    memcpy(copy, name.p, name.n);
+    free((char *)(uintptr_t)s->helo.p);
+    s->helo = slice_of(copy, name.n);
+    return true;
+}
+
+/* hello - both begin anew: an open transaction is forgotten (RFC 5321 §4.1.4) */
+
+static enum reply_id hello(struct session *s, struct slice name, bool esmtp)
+{
+    if (!helo_valid(name))
+        return REPLY_BAD_DOMAIN;
+    if (!set_helo(s, name))
+        return REPLY_LOCAL_TROUBLE;
+    tx_drop(s);
+    s->esmtp = esmtp;
+    session_enter(s, S_READY);
+    return REPLY_OK;
+}
+
+static unsigned on_helo(struct session *s, struct slice args, struct reply *r)
+{
+    enum reply_id id = hello(s, args, false);
+
+    if (id != REPLY_OK)
+        return id;
+    return reply_add(r, REPLY_HELO, "%.*s", SLICE(s->server->conf->hostname));
+}
+
+static unsigned on_ehlo(struct session *s, struct slice args, struct reply *r)
+{
+    enum reply_id id = hello(s, args, true);
+
+    if (id != REPLY_OK)
+        return id;
+    reply_add(r, REPLY_EHLO, "%.*s", SLICE(s->server->conf->hostname));
+    reply_add(r, REPLY_EHLO, "PIPELINING");
+    reply_add(r, REPLY_EHLO, "SIZE %llu",
+              (unsigned long long)s->server->conf->limits.message_size);
+    reply_add(r, REPLY_EHLO, "8BITMIME");
+    for (size_t i = 0; i < VERBS; i++)
+        if (verbs[i].flags & V_EHLO)
+            reply_add(r, REPLY_EHLO, "%s", verbs[i].name);
+    return reply_add(r, REPLY_EHLO, "ENHANCEDSTATUSCODES");
+}
+
+/* -------------------------------------------------------- MAIL, RCPT, DATA -- */
+
+/* The parse of one command needs memory only until the next. */
+
+static struct arena *scratch(void)
+{
+    static struct arena arena = { .max = 64 << 10 };
+
+    arena_reset(&arena);
+    return &arena;
+}
+
+static enum reply_id address_reply(enum address_error error, enum reply_id bad)
+{
+    switch (error) {
+    case ADDRESS_UTF8:      return REPLY_NEED_UTF8;
+    case ADDRESS_NO_MEMORY: return REPLY_LOCAL_TROUBLE;
+    default:                return bad;
+    }
+}
+
+static enum reply_id parse_reply(enum command_error error, const struct command_problem *why,
+                                 enum reply_id bad_address)
+{
+    if (error == COMMAND_ADDRESS)
+        return address_reply(why->address, bad_address);
+    if (error == COMMAND_PARAM && why->param == PARAM_UNKNOWN)
+        return REPLY_UNKNOWN_PARAMETER;
+    return REPLY_BAD_ARGUMENTS;
+}
+
+static unsigned offers(const struct session *s)
+{
+    return s->esmtp ? OFFER_SIZE | OFFER_8BITMIME : 0;
+}
+
+/* queue_room - may there be a new message? Until the queue has spoken, wait a
+ * moment for it: it may just be starting again. */
+
+static unsigned queue_room(struct session *s)
+{
+    switch (s->server->world->room(s->server->ctx)) {
+    case ROOM_YES:
+        s->stalled = 0;
+        return REPLY_OK;
+    case ROOM_FULL:
+        s->stalled = 0;
+        return REPLY_DISK_FULL;
+    default:
+        break;
+    }
+    if (s->stalled == 0)
+        s->stalled = s->server->mono;
+    if (s->server->mono - s->stalled >= WORLD_PATIENCE) {
+        s->stalled = 0;
+        return REPLY_LOCAL_TROUBLE;
+    }
+    s->wait = WAIT_QUEUE;
+    return REPLY_STALL;
+}
+
+static unsigned on_mail(struct session *s, struct slice args, struct reply *r)
+{
+    struct mail_command mail;
+    struct command_problem why = { 0 };
+    enum command_error error = mail_parse(args, offers(s), scratch(), &mail, &why);
+    unsigned id;
+
+    (void)r;
+    if (error != COMMAND_OK)
+        return parse_reply(error, &why, REPLY_BAD_SENDER);
+    if (s->messages >= s->server->conf->limits.messages)
+        return REPLY_TOO_MANY_MESSAGES;
+    if (mail.size > s->server->conf->limits.message_size)
+        return REPLY_TOO_BIG;
+    id = queue_room(s);
+    if (id != REPLY_OK)
+        return id;
+    return tx_begin(s, &mail) ? REPLY_SENDER_OK : REPLY_LOCAL_TROUBLE;
+}
+
+static unsigned on_rcpt(struct session *s, struct slice args, struct reply *r)
+{
+    struct rcpt_command rcpt;
+    struct command_problem why = { 0 };
+    enum command_error error = rcpt_parse(args, offers(s), scratch(), &rcpt, &why);
+
+    (void)r;
+    if (error != COMMAND_OK)
+        return parse_reply(error, &why, REPLY_BAD_RCPT);
+    return rcpt_add(s, &rcpt.rcpt);
+}
+
+static unsigned on_data(struct session *s, struct slice args, struct reply *r)
+{
+    (void)args;
+    (void)r;
+    if (s->stage != S_RCPTS)
+        return s->tx->refused > 0 ? REPLY_NO_VALID_RCPTS : REPLY_NEED_RCPT;
+    intake_begin(s);
+    return REPLY_SEND_DATA;
+}
+
+/* ------------------------------------------------------------- the others -- */
+
+static unsigned on_rset(struct session *s, struct slice args, struct reply *r)
+{
+    (void)args;
+    (void)r;
+    tx_drop(s);
+    return REPLY_OK;
+}
+
+static unsigned on_noop(struct session *s, struct slice args, struct reply *r)
+{
+    (void)s;
+    (void)args;
+    (void)r;
+    return REPLY_OK;
+}
+
+static unsigned on_quit(struct session *s, struct slice args, struct reply *r)
+{
+    (void)s;
+    (void)args;
+    (void)r;
+    return REPLY_BYE;
+}
+
+static unsigned on_help(struct session *s, struct slice args, struct reply *r)
+{
+    const struct verb *v = verb_find(args);
+
+    (void)s;
+    if (args.n > 0)
+        return v != NULL ? reply_add(r, REPLY_HELP, "%s", v->help) : REPLY_BAD_PARAMETER;
+    reply_add(r, REPLY_HELP, "Commands of this server:");
+    for (size_t i = 0; i < VERBS; i++)
+        reply_add(r, REPLY_HELP, "%s", verbs[i].name);
+    return reply_add(r, REPLY_HELP, "HELP and a command explains it");
+}
+
+/* on_vrfy - never looks at users, never touches the transaction (A054, A126) */
+
+static unsigned on_vrfy(struct session *s, struct slice args, struct reply *r)
+{
+    (void)s;
+    (void)r;
+    if (args.n == 0)
+        return REPLY_BAD_ARGUMENTS;
+    for (size_t i = 0; i < args.n; i++)
+        if ((unsigned char)args.p[i] > 127)
+            return REPLY_NEED_UTF8;
+    return REPLY_CANNOT_VRFY;
+}

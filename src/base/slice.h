@@ -17,8 +17,9 @@ struct slice {
 
 /* for printf: printf("%.*s", SLICE(s)); the format bounds it, so NUL bytes end it */
 #define SLICE(s)        (int)(s).n, ((s).p ? (s).p : "")
-/* a slice of a string literal */
+/* a slice of a string literal: as a value, and as an initialiser of static tables */
 #define SLICE_LIT(lit)  ((struct slice){ "" lit, sizeof(lit) - 1 })
+#define SLICE_INIT(lit) { "" lit, sizeof(lit) - 1 }
 
 static inline struct slice slice_of(const char *p, size_t n)
 {

@@ -191,25 +191,46 @@ static void client_put_error(struct client *c, const char *text)
     json_decref(line);
 }
 
-static void client_ask(struct client *c, struct slice line)
+static void client_ask(struct client *c, struct request *r)
 {
     struct control *ctl = c->control;
-    char why[REQUEST_WHY];
-    struct request r;
 
-    if (!request_read(&r, line, why)) {
-        client_put_error(c, why);
-        client_finish(c);
-        return;
-    }
-    log_event(EVENT_CONTROL, LF_STR("do", r.name), LF_NUM("uid", c->uid), LF_NUM("pid", c->pid));
+    log_event(EVENT_CONTROL, LF_STR("do", r->name), LF_NUM("uid", c->uid), LF_NUM("pid", c->pid));
     c->ticket = ++ctl->last_ticket;
-    c->kind = r.kind;
+    c->kind = r->kind;
     c->rows = 0;
     c->left = 0;
-    r.query.ticket = c->ticket;
-    ctl->ask(ctl, c, &r);
-    request_forget(&r);
+    r->query.ticket = c->ticket;
+    ctl->ask(ctl, c, r);
+    request_forget(r);
+}
+
+static void client_refuse(struct client *c, const char *why)
+{
+    client_put_error(c, why);
+    client_finish(c);
+}
+
+/* client_line - the line is out of the buffer before it is carried out: an
+ * answer that comes at once looks for the next line there */
+
+static void client_line(struct client *c, struct slice line)
+{
+    bool blank = slice_trim(line).n == 0;
+    char why[REQUEST_WHY];
+    struct request r;
+    bool ok = !blank && request_read(&r, line, why);
+
+    buf_drop(&c->stream.in, line.n + 1);
+    if (ok)
+        client_ask(c, &r);
+    else if (!blank)
+        client_refuse(c, why);
+}
+
+static bool client_free(const struct client *c)
+{
+    return c->ticket == 0 && !c->stream.closing && !c->stream.finishing;
 }
 
 /* client_input - one request at a time; the rest waits in the socket. A line
@@ -217,24 +238,20 @@ static void client_ask(struct client *c, struct slice line)
 
 static void client_input(struct client *c)
 {
-    struct slice in, line, rest;
-    bool whole;
+    struct slice line, rest;
+    bool whole = true;
 
-    while (c->ticket == 0 && !c->stream.closing && !c->stream.finishing && c->stream.in.n > 0) {
-        in = buf_view(&c->stream.in);
-        whole = slice_cut(in, '\n', &line, &rest);
-        if (line.n > REQUEST_MAX) {
-            client_put_error(c, "a request is too long");
-            client_finish(c);
-            return;
-        }
-        if (!whole)
-            return;
-        if (slice_trim(line).n > 0)
-            client_ask(c, line);
-        if (!c->stream.closing)
-            buf_drop(&c->stream.in, line.n + 1);
+    if (c->looking)
+        return;
+    c->looking = true;
+    while (whole && client_free(c) && c->stream.in.n > 0) {
+        whole = slice_cut(buf_view(&c->stream.in), '\n', &line, &rest);
+        if (line.n > REQUEST_MAX)
+            client_refuse(c, "a request is too long");
+        else if (whole)
+            client_line(c, line);
     }
+    c->looking = false;
     if (c->ticket != 0)
         stream_pause(&c->stream);
 }
@@ -342,13 +359,10 @@ static void client_next(struct client *c)
         return;
     c->ticket = 0;
     c->active = now(c->control);
-    if (c->stream.eof) {
+    client_input(c);
+    if (client_free(c) && c->stream.eof)
         client_finish(c);
-        return;
-    }
-    if (!c->stream.lent)        /* else client_input() is at it */
-        client_input(c);
-    if (c->ticket == 0)
+    else if (client_free(c))
         stream_read(&c->stream);
 }
 

@@ -20,6 +20,7 @@ struct client {
     enum request_kind kind;
     unsigned      left;         /* status: reports not yet here */
     uint64_t      rows;
+    bool          looking;      /* its input is being gone through */
     int64_t       active;       /* loop time of the last progress */
     unsigned      uid, pid;     /* who it is */
 };

@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 #include <unistd.h>
+#include "base/fate.h"
 #include "console/control.h"
 #include "ipc/child.h"
 #include "log/counters.h"

@@ -1,0 +1,350 @@
+/* dialog.c - the client's side of SMTP for people to watch. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "cli/dialog.h"
+#include "cli/text.h"
+#include "smtp/address.h"
+#include "smtp/data.h"
+
+enum { PIECE = 32 << 10, LINE = 2048 };
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* --- what is printed -------------------------------------------------------------- */
+
+static void note(const struct dialog *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void note(const struct dialog *d, const char *fmt, ...)
+{
+    char line[LINE];
+    va_list ap;
+
+    if (d->quiet)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    text_puts(stdout, line);
+    putchar('\n');
+    fflush(stdout);
+}
+
+static void note_took(const struct dialog *d, const char *what)
+{
+    note(d, "[%s]  %.1f ms", what, (double)(now_us() - d->asked) / 1000);
+}
+
+static void show_reply(const struct dialog *d)
+{
+    const struct reply_in *r = &d->reader.reply;
+    double ms = (double)(now_us() - d->asked) / 1000;
+    struct slice line;
+    unsigned n = 0;
+
+    if (d->quiet)
+        return;
+    while (reader_line(r, n, &line)) {
+        struct slice next;
+        bool last = !reader_line(r, ++n, &next);
+
+        printf("< %u%c", r->code, last ? ' ' : '-');
+        text_print(stdout, line);
+        if (last)
+            printf("  [%.1f ms]", ms);
+        putchar('\n');
+    }
+    if (n == 0)
+        printf("< %u  [%.1f ms]\n", r->code, ms);
+    fflush(stdout);
+}
+
+static int lost(struct dialog *d, const char *why)
+{
+    note(d, "[Connection lost: %s]", why);
+    if (d->quiet)
+        fprintf(stderr, "postrider: connection lost: %s\n", why);
+    close(d->fd);
+    d->fd = -1;
+    return EX_TEMPFAIL;
+}
+
+/* --- connecting ------------------------------------------------------------------- */
+
+bool dialog_server(struct dialog *d, const char *server)
+{
+    struct slice s = slice_cstr(server), host, port = SLICE_LIT("25");
+    uint64_t n;
+
+    if (s.n > 0 && s.p[0] == '[') {
+        if (!slice_cut(slice_from(s, 1), ']', &host, &s) || (s.n > 0 && s.p[0] != ':'))
+            return false;
+        if (s.n > 0)
+            port = slice_from(s, 1);
+    } else if (slice_chr(s, ':') == slice_rchr(s, ':')) {
+        if (slice_cut(s, ':', &host, &s))
+            port = s;
+    } else {
+        host = s;               /* an IPv6 address without brackets or port */
+    }
+    if (host.n == 0 || host.n >= sizeof d->host || !slice_u64(port, &n) || n == 0 || n > 65535)
+        return false;
+    snprintf(d->host, sizeof d->host, "%.*s", SLICE(host));
+    snprintf(d->port, sizeof d->port, "%u", (unsigned)n);
+    return true;
+}
+
+static bool wait_for(const struct dialog *d, short events)
+{
+    struct pollfd p = { .fd = d->fd, .events = events };
+    int n;
+
+    do
+        n = poll(&p, 1, d->timeout > 0 && d->timeout < INT32_MAX ? (int)d->timeout : -1);
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        errno = ETIMEDOUT;
+    return n > 0;
+}
+
+static bool connected(const struct dialog *d)
+{
+    socklen_t n = sizeof errno;
+    int error = 0;
+
+    if (!wait_for(d, POLLOUT) || getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
+        return false;
+    errno = error;
+    return error == 0;
+}
+
+static bool try_address(struct dialog *d, const struct addrinfo *a)
+{
+    char ip[64] = "?";
+
+    getnameinfo(a->ai_addr, a->ai_addrlen, ip, sizeof ip, NULL, 0, NI_NUMERICHOST);
+    note(d, "[Contacting %s [%s]:%s...]", d->host, ip, d->port);
+    d->asked = now_us();
+    d->fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (d->fd >= 0 && (connect(d->fd, a->ai_addr, a->ai_addrlen) == 0
+                       || (errno == EINPROGRESS && connected(d)))) {
+        note_took(d, "Connected");
+        return true;
+    }
+    note(d, "[Cannot connect: %s]", strerror(errno));
+    if (d->quiet)
+        fprintf(stderr, "postrider: cannot connect to [%s]:%s: %s\n", ip, d->port,
+                strerror(errno));
+    if (d->fd >= 0)
+        close(d->fd);
+    d->fd = -1;
+    return false;
+}
+
+int dialog_open(struct dialog *d)
+{
+    struct addrinfo hints = { .ai_family = d->family, .ai_socktype = SOCK_STREAM }, *all, *a;
+    int error;
+
+    d->fd = -1;
+    d->in = BUF(1 << 20);
+    note(d, "[Resolving %s...]", d->host);
+    error = getaddrinfo(d->host, d->port, &hints, &all);
+    if (error != 0) {
+        note(d, "[Cannot resolve: %s]", gai_strerror(error));
+        if (d->quiet)
+            fprintf(stderr, "postrider: cannot resolve %s: %s\n", d->host, gai_strerror(error));
+        return error == EAI_AGAIN ? EX_TEMPFAIL : EX_NOHOST;
+    }
+    for (a = all; a != NULL && !try_address(d, a); a = a->ai_next)
+        ;
+    freeaddrinfo(all);
+    return d->fd >= 0 ? EX_OK : EX_UNAVAILABLE;
+}
+
+/* --- bytes ------------------------------------------------------------------------- */
+
+static int send_all(struct dialog *d, struct slice s)
+{
+    ssize_t n;
+
+    while (s.n > 0) {
+        n = send(d->fd, s.p, s.n, MSG_NOSIGNAL);
+        if (n < 0 && errno == EAGAIN && wait_for(d, POLLOUT))
+            continue;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return lost(d, strerror(errno));
+        s = slice_from(s, (size_t)n);
+    }
+    return EX_OK;
+}
+
+static int read_more(struct dialog *d)
+{
+    char *room = buf_room(&d->in, PIECE);
+    ssize_t n;
+
+    if (room == NULL)
+        return EX_PROTOCOL;
+    do {
+        if (!wait_for(d, POLLIN))
+            return lost(d, errno == ETIMEDOUT ? "no answer in time" : strerror(errno));
+        n = recv(d->fd, room, PIECE, 0);
+    } while (n < 0 && (errno == EINTR || errno == EAGAIN));
+    if (n < 0)
+        return lost(d, strerror(errno));
+    if (n == 0)
+        return lost(d, "the server closed it");
+    buf_added(&d->in, (size_t)n);
+    return EX_OK;
+}
+
+static int read_reply(struct dialog *d)
+{
+    enum reader_result r = READER_MORE;
+    int status = EX_OK;
+    size_t used;
+
+    d->reader = (struct reply_reader){ 0 };
+    for (;;) {
+        if (d->in.n > 0) {
+            r = reader_next(&d->reader, buf_view(&d->in), &used);
+            buf_drop(&d->in, used);
+        }
+        if (r == READER_REPLY) {
+            show_reply(d);
+            return EX_OK;
+        }
+        if (r == READER_BAD) {
+            note(d, "[This is not an SMTP reply]");
+            return EX_PROTOCOL;
+        }
+        status = read_more(d);
+        if (status != EX_OK)
+            return status;
+    }
+}
+
+/* --- the language -------------------------------------------------------------------- */
+
+unsigned dialog_code(const struct dialog *d)
+{
+    return d->reader.reply.code;
+}
+
+int dialog_judge(const struct dialog *d, int never)
+{
+    switch (dialog_code(d) / 100) {
+    case 2: case 3: return EX_OK;
+    case 4:         return EX_TEMPFAIL;
+    case 5:         return never;
+    default:        return EX_PROTOCOL;
+    }
+}
+
+int dialog_say(struct dialog *d, const char *fmt, ...)
+{
+    char line[LINE];
+    va_list ap;
+    int n, status;
+
+    va_start(ap, fmt);
+    n = vsnprintf(line, sizeof line - 2, fmt, ap);
+    va_end(ap);
+    if (n < 0 || (size_t)n >= sizeof line - 2)
+        return EX_DATAERR;
+    note(d, "> %s", line);
+    memcpy(line + n, "\r\n", 2);
+    d->asked = now_us();
+    status = send_all(d, slice_of(line, (size_t)n + 2));
+    return status == EX_OK ? read_reply(d) : status;
+}
+
+int dialog_greeting(struct dialog *d)
+{
+    int status;
+
+    d->asked = now_us();
+    status = read_reply(d);
+    return status == EX_OK ? dialog_judge(d, EX_NOPERM) : status;
+}
+
+int dialog_hello(struct dialog *d, const char *name)
+{
+    int status = dialog_greeting(d);
+
+    if (status != EX_OK)
+        return status;
+    status = dialog_say(d, "EHLO %s", name);
+    if (status == EX_OK && dialog_code(d) / 100 == 5) {
+        status = dialog_say(d, "HELO %s", name);
+    } else if (status == EX_OK) {
+        offers_read(&d->reader.reply, &d->offers);
+    }
+    return status == EX_OK ? dialog_judge(d, EX_NOPERM) : status;
+}
+
+int dialog_text(struct dialog *d, struct slice text)
+{
+    struct buf out = BUF(4 * PIECE);
+    struct data_writer w = { 0 };
+    int status = EX_OK;
+    size_t whole = text.n;
+
+    d->asked = now_us();
+    for (; text.n > 0 && status == EX_OK; text = slice_from(text, PIECE)) {
+        if (!data_write(&w, &out, slice_first(text, PIECE)))
+            status = EX_DATAERR;
+        else
+            status = send_all(d, buf_view(&out));
+        buf_clear(&out);
+    }
+    if (status == EX_OK && !data_finish(&w, &out))
+        status = EX_SOFTWARE;
+    if (status == EX_OK)
+        status = send_all(d, buf_view(&out));
+    buf_free(&out);
+    if (status != EX_OK)
+        return status;
+    note(d, "> [%zu bytes of message]", whole);
+    note(d, "> .");
+    return read_reply(d);
+}
+
+void dialog_close(struct dialog *d)
+{
+    if (d->fd >= 0 && dialog_say(d, "QUIT") == EX_PROTOCOL)
+        note(d, "[Closing without a word more]");
+    if (d->fd >= 0) {
+        close(d->fd);
+        note(d, "[Connection closed]");
+    }
+    d->fd = -1;
+    buf_free(&d->in);
+}
+
+const char *dialog_name(char name[256])
+{
+    if (gethostname(name, 255) < 0)
+        name[0] = '\0';
+    name[255] = '\0';
+    if (!helo_valid(slice_cstr(name)))
+        snprintf(name, 256, "localhost");
+    return name;
+}

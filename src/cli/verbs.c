@@ -1,0 +1,193 @@
+/* verbs.c - the table of commands, finding one in it, and the help made from it. */
+#include <string.h>
+#include "cli/cli.h"
+
+static const struct verb *const tables[] = {
+    send_verbs, probe_verbs, queue_verbs, trace_verbs, status_verbs, server_verbs, config_verbs,
+};
+
+enum { TABLES = sizeof tables / sizeof tables[0] };
+
+static const struct option_row global_options[] = {
+    { "config",  'c', OPTION_TEXT, offsetof(struct cli, conf),    "FILE",
+      "the server's configuration: says where its control socket is" },
+    { "control", 0,   OPTION_TEXT, offsetof(struct cli, control), "PATH",
+      "the control socket itself" },
+    { "json",    0,   OPTION_FLAG, offsetof(struct cli, json),    NULL,
+      "answers as JSON, one object a line" },
+    { "help",    'h', OPTION_FLAG, offsetof(struct cli, help),    NULL, "this help" },
+    { 0 },
+};
+
+/* --- finding --------------------------------------------------------------- */
+
+/* words_match - how many words of `name` stand in front of `words`, 0: not all of them */
+
+static int words_match(const char *name, char **words, int n)
+{
+    int used = 0;
+    size_t len;
+
+    for (;;) {
+        len = strcspn(name, " ");
+        if (used == n || strlen(words[used]) != len || memcmp(words[used], name, len) != 0)
+            return 0;
+        used++;
+        if (name[len] == '\0')
+            return used;
+        name += len + 1;
+    }
+}
+
+const struct verb *verb_find(char **words, int n, int *used)
+{
+    for (size_t i = 0; i < TABLES; i++)
+        for (const struct verb *v = tables[i]; v->name != NULL; v++)
+            if ((*used = words_match(v->name, words, n)) > 0)
+                return v;
+    return NULL;
+}
+
+/* --- help ------------------------------------------------------------------ */
+
+static void verb_help(const struct verb *v, FILE *out)
+{
+    fprintf(out, "postrider %s%s%s%s\n\n%s.\n", v->name, v->options != NULL ? " [options]" : "",
+            v->words[0] != '\0' ? " " : "", v->words, v->help);
+    if (v->options != NULL) {
+        fputs("\nOptions:\n", out);
+        options_help(v->options, out);
+    }
+    fputs("\nOptions of every command:\n", out);
+    options_help(global_options, out);
+    if (v->more != NULL)
+        fprintf(out, "\n%s", v->more);
+}
+
+static void all_help(FILE *out)
+{
+    char left[64];
+
+    fputs("postrider [-c FILE] COMMAND [options]\n\nCommands:\n", out);
+    for (size_t i = 0; i < TABLES; i++)
+        for (const struct verb *v = tables[i]; v->name != NULL; v++) {
+            snprintf(left, sizeof left, "%s %s", v->name, v->words);
+            fprintf(out, "  %-26s %s\n", left, v->help);
+        }
+    fputs("  help [COMMAND]             what a command does, with its options\n"
+          "  version                    which version this is\n\nOptions:\n", out);
+    options_help(global_options, out);
+    fputs("\nSee postrider(1).\n", out);
+}
+
+/* group_help - "queue" alone: the verbs that begin with it */
+
+static bool group_help(const char *word, FILE *out)
+{
+    size_t n = strlen(word), found = 0;
+
+    for (size_t i = 0; i < TABLES; i++)
+        for (const struct verb *v = tables[i]; v->name != NULL; v++)
+            if (strncmp(v->name, word, n) == 0 && v->name[n] == ' ' && ++found > 0)
+                fprintf(out, "  postrider %-16s %s\n", v->name, v->help);
+    return found > 0;
+}
+
+static int help(int n, char **words, FILE *out, int status)
+{
+    const struct verb *v;
+    int used;
+
+    if (n == 0) {
+        all_help(out);
+        return status;
+    }
+    v = verb_find(words, n, &used);
+    if (v != NULL) {
+        verb_help(v, out);
+        return status;
+    }
+    if (group_help(words[0], out))
+        return status;
+    fprintf(stderr, "postrider: no command \"%s\"; see postrider help\n", words[0]);
+    return EX_USAGE;
+}
+
+int usage_error(const struct verb *v, const char *why)
+{
+    fprintf(stderr, "postrider %s: %s\nSee postrider help %s\n", v->name, why, v->name);
+    return EX_USAGE;
+}
+
+bool read_words(const struct verb *v, void *into, int argc, char **argv,
+                struct text_list *words)
+{
+    char why[200];
+
+    if (options_read(v->options, into, argc, argv, words, why, sizeof why))
+        return true;
+    usage_error(v, why);
+    return false;
+}
+
+/* --- the whole command ------------------------------------------------------ */
+
+/* take_global - global options are taken out of argv wherever they stand, but
+ * not beyond "--" nor where they are another option's value. The count left. */
+
+static int take_global(struct cli *cli, int argc, char **argv, bool *ok)
+{
+    int kept = 0;
+
+    *ok = true;
+    for (int i = 0; i < argc; i++) {
+        const char *w = argv[i];
+
+        if (strcmp(w, "--") == 0) {
+            while (i < argc)
+                argv[kept++] = argv[i++];
+        } else if (strcmp(w, "--json") == 0) {
+            cli->json = true;
+        } else if (strcmp(w, "--help") == 0 || strcmp(w, "-h") == 0) {
+            cli->help = true;
+        } else if (strcmp(w, "-c") == 0 || strcmp(w, "--config") == 0
+                   || strcmp(w, "--control") == 0) {
+            *ok = *ok && i + 1 < argc;
+            if (i + 1 < argc)
+                *(w[2] == 'c' && w[5] == 't' ? &cli->control : &cli->conf) = argv[++i];
+        } else {
+            argv[kept++] = argv[i];
+        }
+    }
+    argv[kept] = NULL;
+    return kept;
+}
+
+int cli_main(int argc, char **argv)
+{
+    struct cli cli = { 0 };
+    const struct verb *v;
+    int n, used;
+    bool ok;
+
+    n = take_global(&cli, argc - 1, argv + 1, &ok);
+    argv++;
+    if (!ok) {
+        fputs("postrider: a file name is missing after the last option\n", stderr);
+        return EX_USAGE;
+    }
+    if (n > 0 && strcmp(argv[0], "version") == 0) {
+        puts("postrider " POSTRIDER_VERSION);
+        return EX_OK;
+    }
+    if (n > 0 && strcmp(argv[0], "help") == 0)
+        return help(n - 1, argv + 1, stdout, EX_OK);
+    if (cli.help)
+        return help(n, argv, stdout, EX_OK);
+    if (n == 0)
+        return help(0, argv, stderr, EX_USAGE);
+    v = verb_find(argv, n, &used);
+    if (v == NULL)
+        return help(n, argv, stderr, EX_USAGE);
+    return v->run(&cli, v, n - used, argv + used);
+}

@@ -61,7 +61,8 @@ static void assert_sendable(struct slice s)
     while (slice_cut(rest, '\n', &line, &rest))
         assert_in_range(line.n, 1, 999);
     assert_true(header_find(s, SLICE_LIT("Content-Type"), &type));
-    assert_true(slice_cut(type.body, '"', &line, &quoted) && slice_cut(quoted, '"', &boundary, &rest));
+    assert_true(slice_cut(type.body, '"', &line, &quoted));
+    assert_true(slice_cut(quoted, '"', &boundary, &rest));
     assert_int_equal(count(s, boundary), 5);        /* in the field, three parts, the end */
 }
 
@@ -145,7 +146,7 @@ static void hostile_words_end_nothing(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof hostile; i++)
-        hostile[i] = "\r\nX-Evil: yes\r\n\r\n--boundary\r\n\0\xe9\x1b. \n"[i % 40];
+        hostile[i] = "\r\nX-Evil: yes\r\n\r\n--boundary\r\n\0\xe9\x1b. \n"[i % 35];
     d.hostname = d.to = d.sender = slice_of(hostile, sizeof hostile);
     r.address = r.original = r.remote = r.text = d.to;
     assert_true(dsn_write(&d, &out, &eight));

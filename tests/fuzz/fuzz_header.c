@@ -1,0 +1,62 @@
+/* fuzz_header.c - walking a header, and reporting on the message it belongs to. */
+#include "tests/fuzz/target.h"
+#include "mail/dsn.h"
+#include "mail/header.h"
+#include "mail/received.h"
+#include "smtp/data.h"
+
+enum { ROOM = 1 << 20 };
+
+static void header_holds(struct slice in, size_t cut)
+{
+    static const struct slice received = { "Received", 8 };
+    struct buf out = BUF(ROOM);
+    struct hop_counter c = { 0 };
+
+    must(header_length(in) <= in.n);
+    hops_count(&c, slice_first(in, cut));
+    hops_count(&c, slice_from(in, cut));
+    must(c.hops == header_count(in, received));
+    must(header_without(in, received, &out));
+    must(out.n <= in.n && header_count(buf_view(&out), received) == 0);
+    buf_free(&out);
+}
+
+/* report - hostile octets everywhere in a report; it can be sent all the same */
+
+static void report(struct slice in)
+{
+    struct buf out = BUF(ROOM), wire = BUF(2 * ROOM);
+    struct data_writer w = { 0 };
+    struct dsn_rcpt r = { .address = in, .original = in, .code = 550, .text = in, .remote = in };
+    struct dsn d = { .hostname = in, .to = in, .sender = in, .rcpts = &r, .nrcpts = 1,
+                     .message = in, .message_size = in.n, .body_max = in.n };
+    bool eight_bit;
+
+    must(dsn_write(&d, &out, &eight_bit));
+    must(data_write(&w, &wire, buf_view(&out)) && data_finish(&w, &wire));
+    buf_free(&out);
+    buf_free(&wire);
+}
+
+static void trace(struct slice in)
+{
+    struct buf out = BUF(ROOM);
+    struct received r = { .helo = in, .client = { .family = 4 }, .hostname = in,
+                          .protocol = SLICE_LIT("ESMTP"), .rcpt = in };
+
+    must(received_write(&r, &out));
+    must(header_length(buf_view(&out)) == out.n);
+    must(header_count(buf_view(&out), SLICE_LIT("Received")) == 1);
+    buf_free(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice in = target_input(data, size);
+
+    header_holds(in, size > 0 ? data[0] % size : 0);
+    report(in);
+    trace(in);
+    return 0;
+}

@@ -388,6 +388,15 @@ static void tick_client(struct session *s)
         session_say(s, REPLY_TIMED_OUT);
 }
 
+/* slim - between transactions a session holds no memory but itself */
+
+static void slim(struct session *s)
+{
+    arena_free(&s->arena);
+    buf_free(&s->rcpts);
+    buf_free(&s->body);
+}
+
 void session_tick(struct session *s)
 {
     int64_t now = s->server->mono;
@@ -403,7 +412,7 @@ void session_tick(struct session *s)
     else if (s->wait == WAIT_FILE && now > s->deadline)
         world_late(s);
     if (s->tx == NULL)
-        arena_free(&s->arena);
+        slim(s);
 }
 
 void session_drain(struct session *s)

@@ -1,0 +1,225 @@
+/* client.c - the events of one connection, and its limits.
+ *
+ * Everything that came in one piece is worked off before anything is written,
+ * so a pipelined group is answered with one write. A client that does not
+ * take its replies is not read from.
+ */
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "log/log.h"
+#include "smtpd/client.h"
+
+enum {
+    IN_MAX  = STREAM_IN_MAX,
+    OUT_MAX = 1 << 20,
+};
+
+/* ------------------------------------------------------------ the two ends -- */
+
+static void client_finish(struct client *c)
+{
+    if (c->over)
+        return;
+    c->over = true;
+    stream_finish(&c->stream);
+}
+
+static void client_cut(struct client *c)
+{
+    c->over = true;
+    stream_close(&c->stream);
+}
+
+static void log_end(const struct client *c)
+{
+    const struct session *s = &c->session;
+    const char *how = c->stream.error != 0 ? strerror(c->stream.error)
+                    : s->last == REPLY_BYE ? "quit" : s->last != 0 ? "ended by us" : "left";
+
+    log_event(EVENT_DISCONNECT, LF_ID("session", s->number), LF_STR("how", how),
+              LF_NUM("accepted", s->accepted), LF_NUM("refused", s->refused),
+              LF_NUM("ms", s->server->mono - s->began));
+}
+
+static void on_closed(struct stream *stream)
+{
+    struct client *c = stream->user;
+    struct smtpd *d = c->smtpd;
+
+    log_end(c);
+    if (c->counted)
+        census_leave(&d->census, &c->session.client);
+    if (c->greet_at != 0)
+        d->ngreeting--;
+    commits_forget(&d->commits, &c->session);
+    session_end(&c->session);
+    map_take(&d->by_number, slice_of((char *)&c->session.number, sizeof c->session.number));
+    list_remove(&c->link);
+    free(c);
+    smtpd_left(d);
+}
+
+/* ---------------------------------------------------------------- the loop -- */
+
+/* work - give the session what there is; was any of it used? */
+
+static bool work(struct client *c)
+{
+    size_t n = session_input(&c->session, buf_view(&c->stream.in));
+
+    buf_drop(&c->stream.in, n);
+    stream_flush(&c->stream);
+    return n > 0 && c->stream.in.n > 0 && stream_pending(&c->stream) == 0;
+}
+
+static void set_reading(struct client *c)
+{
+    if (stream_pending(&c->stream) > 0) {
+        stream_pause(&c->stream);
+        if (c->stuck == 0)
+            c->stuck = c->session.server->mono;
+    } else {
+        c->stuck = 0;
+        stream_read(&c->stream);
+    }
+}
+
+void client_go(struct client *c)
+{
+    if (c->over)
+        return;
+    if (stream_pending(&c->stream) == 0 || c->stream.in.n == 0)
+        while (work(c))
+            ;
+    stream_flush(&c->stream);
+    if (session_ended(&c->session) || (c->eof && c->session.wait == WAIT_CLIENT))
+        client_finish(c);
+    else
+        set_reading(c);
+}
+
+static void on_event(struct stream *stream, enum stream_event event)
+{
+    struct client *c = stream->user;
+
+    smtpd_now(c->smtpd);
+    if (event == STREAM_FAILED) {
+        client_cut(c);
+        return;
+    }
+    if (event == STREAM_EOF)
+        c->eof = true;
+    client_go(c);
+}
+
+/* --------------------------------------------------------------------- time -- */
+
+void client_tick(struct client *c)
+{
+    int64_t now = c->session.server->mono;
+
+    if (c->over)
+        return;
+    if (c->stuck != 0 && now - c->stuck > c->session.server->conf->limits.command_timeout) {
+        client_cut(c);
+        return;
+    }
+    session_tick(&c->session);
+    client_go(c);
+}
+
+void client_greet(struct client *c)
+{
+    if (c->over || c->greet_at == 0 || c->greet_at > c->session.server->mono)
+        return;
+    c->greet_at = 0;
+    c->smtpd->ngreeting--;
+    session_greet(&c->session, false);
+    client_go(c);
+}
+
+/* ---------------------------------------------------------------- beginning -- */
+
+/* crowded - would this be one connection too many? */
+
+static bool crowded(const struct smtpd *d, const struct ip *peer)
+{
+    const struct conf *conf = d->server.conf;
+
+    if (d->census.head == NULL)
+        return d->nclients >= conf->limits.connections;
+    return census_total(&d->census) >= conf->limits.connections
+        || census_of(&d->census, peer) >= conf->limits.connections_per_client;
+}
+
+/* turn_away - without a session: this has to be cheap */
+
+static void turn_away(struct smtpd *d, int fd, const struct ip *peer)
+{
+    static const struct reply reply = { .id = REPLY_TOO_MANY_CONNECTIONS };
+    struct buf out = BUF(512);
+    char text[IP_TEXT];
+
+    (void)d;
+    count_add(connections_refused, 1);
+    log_event(EVENT_REFUSE, LF_STR("client", ip_text(peer, text)),
+              LF_STR("why", "too many connections"));
+    reply_write(&out, &reply, true);
+    (void)!send(fd, buf_view(&out).p, out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    buf_free(&out);
+    close(fd);
+}
+
+/* talks_early - a client must wait for the greeting (A027) */
+
+static bool talks_early(int fd)
+{
+    char octet;
+
+    return recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static void begin(struct client *c, const struct conf_listen *listen, bool early)
+{
+    if (early) {
+        session_greet(&c->session, true);
+    } else if (listen->greet_delay > 0) {
+        c->greet_at = c->session.server->mono + listen->greet_delay;
+        c->smtpd->ngreeting++;
+        smtpd_greeting(c->smtpd);
+    } else {
+        session_greet(&c->session, false);
+    }
+    client_go(c);
+}
+
+void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
+                const struct ip *peer)
+{
+    struct client *c;
+    bool early;
+    char text[IP_TEXT];
+
+    smtpd_now(d);
+    if (crowded(d, peer) || (c = calloc(1, sizeof *c)) == NULL) {
+        turn_away(d, fd, peer);
+        return;
+    }
+    early = talks_early(fd);
+    c->smtpd = d;
+    session_begin(&c->session, &d->server, listen, peer, &c->stream.out,
+                  id_next(&d->numbers, d->server.wall), c);
+    list_push(&d->clients, &c->link);
+    map_put(&d->by_number, c);
+    d->nclients++;
+    census_enter(&d->census, peer);
+    c->counted = true;
+    count_add(connections, 1);
+    log_event(EVENT_CONNECT, LF_ID("session", c->session.number),
+              LF_STR("client", ip_text(peer, text)), LF_TEXT("listener", listen->address));
+    if (stream_open(&c->stream, d->child->loop, fd, IN_MAX, OUT_MAX, on_event, on_closed, c))
+        begin(c, listen, early);
+    else
+        c->over = true;
+}

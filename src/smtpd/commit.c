@@ -1,0 +1,277 @@
+/* commit.c - commits under way, files in stock, and what the queue said last. */
+#include <sys/random.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "mail/envelope.h"
+#include "smtpd/commit.h"
+
+enum {
+    STUCK = 32 << 20,       /* bytes waiting for the queue: begin no more messages */
+    STOCK_MAX = COMMIT_STOCK + 60,
+};
+
+static struct slice key_of(const void *member)
+{
+    const struct session *s = member;
+
+    return slice_of((const char *)&s->tx->id, sizeof s->tx->id);
+}
+
+static struct session *session_at(struct list *node)
+{
+    return LIST_OWNER(node, struct session, link);
+}
+
+void commits_begin(struct commits *c, struct child *child, struct server *server,
+                   session_go_f *go, void (*wake_all)(void *), void (*lost)(void *),
+                   void *user)
+{
+    *c = (struct commits){
+        .child = child, .server = server, .go = go, .wake_all = wake_all, .lost = lost,
+        .user = user,
+        .by_id = MAP(key_of), .ids = { .slot = child->slot },
+    };
+    list_init(&c->order);
+    list_init(&c->wanting);
+    if (getrandom(&c->nonce, sizeof c->nonce, 0) != (ssize_t)sizeof c->nonce)
+        c->nonce = (uint64_t)clock_wall() << 20 | (uint64_t)getpid();
+}
+
+/* -------------------------------------------------------------- commits -- */
+
+static void send_commit(struct commits *c, const struct session *s)
+{
+    static struct buf envelope = { .max = ENVELOPE_MAX };
+    const struct tx *tx = s->tx;
+    bool large = tx->lent.number != 0;
+
+    buf_clear(&envelope);
+    if (!session_envelope(s, &envelope))
+        return;         /* cannot be: its recipients were bounded. It will time out. */
+    channel_send_msg_commit(c->queue, &(struct msg_commit){
+        .id = tx->id, .nonce = c->nonce, .envelope = buf_view(&envelope),
+        .body = large ? (struct slice){ 0 } : buf_view(&s->body),
+        .lent = tx->lent.number, .length = tx->length, .crc = tx->crc }, -1);
+}
+
+/* unwant - a session that tired of waiting for a file may still be in that list */
+
+static void unwant(struct commits *c, struct session *s)
+{
+    if (s->link.next != &s->link)
+        c->nwanting--;
+    list_remove(&s->link);
+}
+
+void commits_commit(struct commits *c, struct session *s)
+{
+    unwant(c, s);
+    list_push(&c->order, &s->link);
+    if (!map_put(&c->by_id, s)) {
+        list_remove(&s->link);
+        session_committed(s, COMMITTED_LATER);
+        return;
+    }
+    if (c->queue != NULL && c->welcome)
+        send_commit(c, s);
+}
+
+static void answer(struct commits *c, struct session *s, enum committed how)
+{
+    map_take(&c->by_id, key_of(s));
+    list_remove(&s->link);
+    session_committed(s, how);
+    c->go(s);
+}
+
+static bool on_committed(struct commits *c, struct wire *w)
+{
+    struct msg_committed m;
+    struct session *s;
+
+    if (!msg_committed_get(w, &m))
+        return false;
+    s = map_get(&c->by_id, slice_of((char *)&m.id, sizeof m.id));
+    if (s != NULL)
+        answer(c, s, m.fate == FATE_DONE ? COMMITTED_DONE
+                   : m.full ? COMMITTED_FULL : COMMITTED_LATER);
+    return true;
+}
+
+/* ---------------------------------------------------------------- files -- */
+
+/* stock_up - ask for as many as are missing */
+
+static void stock_up(struct commits *c)
+{
+    size_t want = COMMIT_STOCK + c->nwanting, have = c->nstock + c->asked;
+
+    if (c->queue == NULL || !c->welcome || have >= want || want > STOCK_MAX)
+        return;
+    channel_send_msg_lend_more(c->queue, &(struct msg_lend_more){ (uint32_t)(want - have) }, -1);
+    c->asked += want - have;
+}
+
+bool commits_lend(struct commits *c, struct session *s, struct lent *lent)
+{
+    bool got = c->nstock > 0;
+
+    if (got) {
+        *lent = c->stock[--c->nstock];
+    } else if (s->link.next == &s->link) {
+        list_push(&c->wanting, &s->link);
+        c->nwanting++;
+    }
+    stock_up(c);
+    return got;
+}
+
+void commits_lend_back(struct commits *c, struct lent *lent)
+{
+    if (lent->fd >= 0)
+        close(lent->fd);
+    if (c->queue != NULL && c->welcome)
+        channel_send_msg_lend_back(c->queue, &(struct msg_lend_back){ lent->number }, -1);
+}
+
+static void hand_out(struct commits *c)
+{
+    struct list *node;
+
+    while (c->nstock > 0 && (node = list_pop(&c->wanting)) != NULL) {
+        c->nwanting--;
+        session_wake(session_at(node));
+        c->go(session_at(node));
+    }
+}
+
+static bool on_lend(struct commits *c, struct wire *w, int *fd)
+{
+    struct msg_lend m;
+
+    if (!msg_lend_get(w, &m) || *fd < 0 || m.number == 0 || c->nstock == STOCK_MAX)
+        return false;
+    c->stock[c->nstock++] = (struct lent){ m.number, *fd };
+    *fd = -1;
+    c->asked -= c->asked > 0;
+    hand_out(c);
+    return true;
+}
+
+static void stock_forget(struct commits *c)
+{
+    while (c->nstock > 0)
+        close(c->stock[--c->nstock].fd);
+    c->asked = 0;
+}
+
+/* --------------------------------------------------------- the queue itself -- */
+
+enum room commits_room(const struct commits *c)
+{
+    if (c->queue == NULL || !c->welcome || channel_pending(c->queue) > STUCK)
+        return ROOM_UNKNOWN;
+    return c->full ? ROOM_FULL : ROOM_YES;
+}
+
+uint64_t commits_message_id(struct commits *c)
+{
+    return id_next(&c->ids, c->server->wall);
+}
+
+/* on_welcome - what was not answered is asked again, oldest first */
+
+static bool on_welcome(struct commits *c, struct wire *w)
+{
+    struct msg_welcome m;
+
+    if (!msg_welcome_get(w, &m) || c->welcome)
+        return false;
+    id_floor(&c->ids, m.floor);
+    c->welcome = true;
+    for (struct list *node = c->order.next; node != &c->order; node = node->next)
+        send_commit(c, session_at(node));
+    stock_up(c);
+    c->wake_all(c->user);
+    return true;
+}
+
+static bool on_room(struct commits *c, struct wire *w)
+{
+    struct msg_room m;
+
+    if (!msg_room_get(w, &m))
+        return false;
+    c->full = m.room == 0;
+    return true;
+}
+
+static bool receive(struct channel *channel, uint32_t type, struct wire *w, int *fd)
+{
+    struct commits *c = channel->user;
+
+    c->server->mono = clock_mono();
+    c->server->wall = clock_wall();
+    switch (type) {
+    case MSG_WELCOME:   return on_welcome(c, w);
+    case MSG_ROOM:      return on_room(c, w);
+    case MSG_COMMITTED: return on_committed(c, w);
+    case MSG_LEND:      return on_lend(c, w, fd);
+    default:            return child_receive_common(c->child, channel, type, w);
+    }
+}
+
+static void gone(struct channel *channel, const char *why)
+{
+    struct commits *c = channel->user;
+
+    (void)why;
+    if (c->queue != channel)
+        return;         /* it has been replaced already */
+    c->queue = NULL;
+    c->welcome = false;
+    stock_forget(c);
+    c->lost(c->user);
+}
+
+void commits_queue(struct commits *c, struct channel *queue)
+{
+    struct channel *old = c->queue;
+
+    queue->user = c;
+    queue->receive = receive;
+    queue->gone = gone;
+    if (old != NULL)
+        channel_close(old, NULL);
+    if (old != NULL)
+        gone(old, NULL);
+    c->queue = queue;
+    c->welcome = c->full = false;
+    c->asked = COMMIT_FIRST;
+}
+
+/* ------------------------------------------------------- time and the end -- */
+
+void commits_forget(struct commits *c, struct session *s)
+{
+    if (s->stage == S_COMMIT) {
+        map_take(&c->by_id, key_of(s));
+        list_remove(&s->link);
+    } else {
+        unwant(c, s);
+    }
+}
+
+/* commits_tick - a commit that was never answered may yet be carried out; the
+ * client will send it again, and mail delivered twice beats mail lost */
+
+void commits_tick(struct commits *c)
+{
+    while (!list_empty(&c->order)) {
+        struct session *s = session_at(c->order.next);
+
+        if (s->deadline > c->server->mono)
+            break;
+        answer(c, s, COMMITTED_LATER);
+    }
+}

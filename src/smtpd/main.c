@@ -1,0 +1,304 @@
+/* main.c - the smtpd process: listeners, sessions, and its three peers. */
+#include <sysexits.h>
+#include "base/clock.h"
+#include "log/log.h"
+#include "smtpd/client.h"
+
+enum {
+    SWEEP_MS   = 1000,
+    GREETER_MS = 50,
+};
+
+static struct smtpd smtpd;      /* one process, one of it */
+
+void smtpd_now(struct smtpd *d)
+{
+    d->server.mono = clock_mono();
+    d->server.wall = clock_wall();
+}
+
+static struct client *client_at(struct list *node)
+{
+    return LIST_OWNER(node, struct client, link);
+}
+
+/* each_client - f may end clients, but takes none out of the list: that happens
+ * when their handles are closed */
+
+static void each_client(struct smtpd *d, void (*f)(struct client *))
+{
+    for (struct list *node = d->clients.next; node != &d->clients; node = node->next)
+        f(client_at(node));
+}
+
+/* -------------------------------------------------------- the world's answers -- */
+
+static enum known world_known(void *ctx, const struct conf_domain *domain,
+                              const struct mailbox *m)
+{
+    struct smtpd *d = ctx;
+
+    switch (recipient_check(&d->tables, domain, m->text)) {
+    case RECIPIENT_DELIVER: return KNOWN_YES;
+    case RECIPIENT_UNKNOWN: return KNOWN_NO;
+    default:                return KNOWN_ASK;
+    }
+}
+
+static void world_resolve(void *ctx, struct session *s, uint32_t ticket, struct slice address)
+{
+    struct smtpd *d = ctx;
+
+    asks_resolve(&d->asks, s, ticket, address);
+}
+
+static enum room world_room(void *ctx)
+{
+    struct smtpd *d = ctx;
+
+    return commits_room(&d->commits);
+}
+
+static uint64_t world_message_id(void *ctx)
+{
+    struct smtpd *d = ctx;
+
+    return commits_message_id(&d->commits);
+}
+
+static bool world_lend(void *ctx, struct session *s, struct lent *lent)
+{
+    struct smtpd *d = ctx;
+
+    return commits_lend(&d->commits, s, lent);
+}
+
+static void world_lend_back(void *ctx, struct lent *lent)
+{
+    struct smtpd *d = ctx;
+
+    commits_lend_back(&d->commits, lent);
+}
+
+static void world_commit(void *ctx, struct session *s)
+{
+    struct smtpd *d = ctx;
+
+    commits_commit(&d->commits, s);
+}
+
+static const struct world world = {
+    .known = world_known, .resolve = world_resolve, .room = world_room,
+    .message_id = world_message_id, .lend = world_lend, .lend_back = world_lend_back,
+    .commit = world_commit,
+};
+
+static void go(struct session *s)
+{
+    client_go(client_of(s));
+}
+
+static void wake(struct client *c)
+{
+    if (c->session.wait == WAIT_QUEUE) {
+        session_wake(&c->session);
+        client_go(c);
+    }
+}
+
+static void wake_all(void *user)
+{
+    each_client(user, wake);
+}
+
+static void lose_file(struct client *c)
+{
+    session_queue_lost(&c->session);
+}
+
+static void queue_lost(void *user)
+{
+    each_client(user, lose_file);
+}
+
+static struct slice number_of(const void *member)
+{
+    const struct client *c = member;
+
+    return slice_of((const char *)&c->session.number, sizeof c->session.number);
+}
+
+static struct session *find(void *user, uint64_t number)
+{
+    struct smtpd *d = user;
+    struct client *c = map_get(&d->by_number, slice_of((char *)&number, sizeof number));
+
+    return c != NULL && !c->over ? &c->session : NULL;
+}
+
+/* ---------------------------------------------------------------------- time -- */
+
+static void give_up(struct client *c)
+{
+    commits_forget(&c->smtpd->commits, &c->session);
+    session_refuse(&c->session, REPLY_SHUTTING_DOWN);
+    client_go(c);
+}
+
+void smtpd_left(struct smtpd *d)
+{
+    d->nclients--;
+    if (d->drain_until != 0 && d->nclients == 0)
+        child_leave(d->child, EX_OK);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct smtpd *d = timer->data;
+
+    smtpd_now(d);
+    each_client(d, client_tick);
+    commits_tick(&d->commits);
+    asks_tick(&d->asks);
+    if (d->drain_until != 0 && d->server.mono > d->drain_until)
+        each_client(d, give_up);
+}
+
+static void on_greeter(uv_timer_t *timer)
+{
+    struct smtpd *d = timer->data;
+
+    smtpd_now(d);
+    each_client(d, client_greet);
+    if (d->ngreeting == 0)
+        uv_timer_stop(timer);
+}
+
+void smtpd_greeting(struct smtpd *d)
+{
+    if (!uv_is_active((uv_handle_t *)&d->greeter))
+        uv_timer_start(&d->greeter, on_greeter, GREETER_MS, GREETER_MS);
+}
+
+/* ------------------------------------------------------------------ the role -- */
+
+static void on_accept(struct listener *l, int fd, const struct ip *peer, uint16_t port)
+{
+    struct smtpd *d = l->user;
+
+    (void)port;
+    client_new(d, &d->server.conf->listens[l->index], fd, peer);
+}
+
+static bool listen_all(struct smtpd *d)
+{
+    struct child *child = d->child;
+
+    for (unsigned i = 0; i < CHILD_LISTENERS; i++) {
+        d->listeners[i].fd = -1;
+        if (child->listeners[i] < 0 || i >= child->conf->nlistens)
+            continue;
+        if (!listener_open(&d->listeners[i], child->loop, child->listeners[i], i, on_accept, d))
+            return false;
+        child->listeners[i] = -1;
+    }
+    return true;
+}
+
+/* map_tables - all that were handed over, before anyone connects */
+
+static bool map_tables(struct smtpd *d)
+{
+    for (size_t i = 0; i < d->child->ntables; i++) {
+        const struct child_table *t = &d->child->tables[i];
+
+        if (!table_set_add(&d->tables, t->name, t->fd)) {
+            log_event(EVENT_TABLE, LF_STR("why", "cannot be mapped"), LF_STR("table", t->name));
+            return false;
+        }
+    }
+    return true;
+}
+
+static void timers_begin(struct smtpd *d)
+{
+    uv_timer_init(d->child->loop, &d->sweep);
+    uv_timer_init(d->child->loop, &d->greeter);
+    d->sweep.data = d->greeter.data = d;
+    uv_timer_start(&d->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+}
+
+static bool begin(struct child *child)
+{
+    struct smtpd *d = &smtpd;
+
+    d->child = child;
+    child->user = d;
+    d->server = (struct server){ .conf = child->conf, .world = &world, .ctx = d };
+    d->by_number = MAP(number_of);
+    d->numbers.slot = child->slot;
+    list_init(&d->clients);
+    smtpd_now(d);
+    commits_begin(&d->commits, child, &d->server, go, wake_all, queue_lost, d);
+    asks_begin(&d->asks, child, &d->server, find, go, d);
+    if (!census_open(&d->census, child->census, child->census_slots, child->slot))
+        log_event(EVENT_CONFIG, LF_STR("why", "no census of sessions: each process counts its own"));
+    timers_begin(d);
+    return map_tables(d) && listen_all(d);
+}
+
+static bool from_console(struct channel *c, uint32_t type, struct wire *w, int *fd)
+{
+    (void)fd;
+    return child_receive_common(c->user, c, type, w);
+}
+
+static void peer(struct child *child, struct channel *c)
+{
+    struct smtpd *d = child->user;
+
+    if (c->peer == ROLE_QUEUE) {
+        commits_queue(&d->commits, c);
+    } else if (c->peer == ROLE_LOOKUP) {
+        asks_lookup(&d->asks, c);
+    } else {
+        c->user = child;
+        c->receive = from_console;
+    }
+}
+
+static void drain_one(struct client *c)
+{
+    session_drain(&c->session);
+    client_go(c);
+}
+
+static void drain(struct child *child, unsigned seconds)
+{
+    struct smtpd *d = child->user;
+
+    smtpd_now(d);
+    d->server.draining = true;
+    d->drain_until = d->server.mono + (int64_t)seconds * 1000 + 1;
+    for (unsigned i = 0; i < CHILD_LISTENERS; i++)
+        listener_close(&d->listeners[i]);
+    each_client(d, drain_one);
+    if (d->nclients == 0)
+        child_leave(child, EX_OK);
+}
+
+static void gauge(struct child *child)
+{
+    struct smtpd *d = child->user;
+
+    count_set(sessions, d->nclients);
+}
+
+int smtpd_main(void)
+{
+    static const struct child_role role = {
+        .role = ROLE_SMTPD, .begin = begin, .peer = peer, .drain = drain, .gauge = gauge,
+    };
+
+    return child_run(&role);
+}

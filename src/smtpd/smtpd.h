@@ -1,0 +1,32 @@
+/* smtpd.h - what one smtpd process holds together. */
+#pragma once
+#include "net/census.h"
+#include "net/listener.h"
+#include "smtpd/ask.h"
+#include "smtpd/commit.h"
+#include "table/table.h"
+
+struct smtpd {
+    struct child    *child;
+    struct server    server;
+    struct commits   commits;
+    struct asks      asks;
+    struct table_set tables;
+    struct census    census;
+    struct id_maker  numbers;           /* of sessions */
+    struct list      clients;
+    struct map       by_number;         /* clients, by the number of their session */
+    size_t           nclients, ngreeting;
+    struct listener  listeners[CHILD_LISTENERS];
+    uv_timer_t       sweep, greeter;
+    int64_t          drain_until;       /* mono, ms; 0: not draining */
+};
+
+/* smtpd_now - look at the clock; before anything that comes from outside the loop */
+void smtpd_now(struct smtpd *d);
+
+/* smtpd_greeting - a client waits for its greeting */
+void smtpd_greeting(struct smtpd *d);
+
+/* smtpd_left - a client is gone */
+void smtpd_left(struct smtpd *d);

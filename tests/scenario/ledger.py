@@ -66,16 +66,12 @@ class Arrivals:
     def report(self, data):
         """A delivery status notification: which recipients failed, of which message."""
         parsed = email.message_from_bytes(data, policy=email.policy.default)
-        name, failed = None, []
+        original = messages.HEADER.search(data)     # stands in the returned header only
+        name, failed = original and original[1].decode(), []
         for part in parsed.walk():
-            kind = part.get_content_type()
-            if kind == "message/delivery-status":
-                for block in part.get_payload():
-                    if block.get("Action", "").strip() == "failed":
-                        failed.append(block["Final-Recipient"].partition(";")[2].strip())
-            elif kind in ("message/rfc822", "text/rfc822-headers"):
-                found = messages.HEADER.search(part.as_bytes()[:40000])
-                name = found[1].decode() if found else name
+            if part.get_content_type() == "message/delivery-status":
+                failed += [block["Final-Recipient"].partition(";")[2].strip() for block in part.get_payload()
+                           if block.get("Action", "").strip() == "failed"]
         for recipient in failed:
             self.reports[name, recipient] += 1
 

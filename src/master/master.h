@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "ipc/channel.h"
 #include "net/census.h"
+#include "table/table.h"
 
 enum {
     MASTER_CENSUS_SLOTS = 64,       /* smtpd processes have the slots below this */
@@ -35,7 +36,7 @@ struct port {
 
 /* A compiled table of the configuration in force. */
 struct handed_table {
-    char name[300];             /* "aliases:example.org" */
+    char name[TABLE_NAME];      /* "aliases:example.org" */
     int  fd;
 };
 

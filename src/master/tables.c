@@ -11,13 +11,16 @@
 
 /* add - compile one file; none is named: nothing to do */
 
-static bool add(struct handed_table *t, size_t *n, enum table_kind kind, const char *what,
+static bool add(struct handed_table *t, size_t *n, enum table_kind kind,
                 const struct conf_domain *d, struct slice file, struct buf *errors)
 {
+    char path[4096];
+
     if (file.n == 0)
         return true;
-    snprintf(t[*n].name, sizeof t[*n].name, "%s:%.*s", what, SLICE(d->name));
-    t[*n].fd = table_compile(kind, file, errors);
+    snprintf(path, sizeof path, "%.*s", SLICE(file));
+    table_name(kind, d->name, t[*n].name);
+    t[*n].fd = table_compile(kind, path, errors);
     if (t[*n].fd < 0)
         return false;
     (*n)++;
@@ -35,8 +38,8 @@ bool tables_compile(const struct conf *conf, struct handed_table **tables, size_
     for (size_t i = 0; ok && i < conf->ndomains; i++) {
         const struct conf_domain *d = &conf->domains[i];
 
-        ok = add(t, n, TABLE_RECIPIENTS, "recipients", d, d->recipients_file, errors)
-          && add(t, n, TABLE_ALIASES, "aliases", d, d->aliases_file, errors);
+        ok = add(t, n, TABLE_RECIPIENTS, d, d->recipients_file, errors)
+          && add(t, n, TABLE_ALIASES, d, d->aliases_file, errors);
     }
     if (!ok) {
         tables_free(t, *n);

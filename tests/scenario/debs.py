@@ -4,9 +4,12 @@ Debian's mail servers conflict with each other and start services when they are
 installed. So the files of each are unpacked with `dpkg -x` below build/peers,
 together with the shared libraries that this machine lacks, and run from there.
 """
+import atexit
 import fcntl
+import functools
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 
@@ -52,8 +55,26 @@ def download_and_unpack(packages, into):
             run("dpkg", "-x", str(deb), str(into))
 
 
+def open_to_all(path):
+    """May every user enter this folder?"""
+    return all(folder.stat().st_mode & 0o001 for folder in [path, *path.parents])
+
+
+@functools.lru_cache(maxsize=None)
 def unpacked(peer):
-    """The folder with the peer's files, as they would stand under /."""
+    """The folder with the peer's files, as they would stand under /. Peers run as
+    users of their own: when those may not enter the build directory, a copy."""
+    place = cached(peer)
+    if os.geteuid() != 0 or open_to_all(place):
+        return place
+    copy = pathlib.Path(tempfile.mkdtemp(prefix=f"postrider-{peer}-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    os.chmod(copy, 0o755)
+    shutil.copytree(place, copy / peer, symlinks=True)
+    return copy / peer
+
+
+def cached(peer):
     place = PEERS / peer
     PEERS.mkdir(parents=True, exist_ok=True)
     with open(PEERS / f"{peer}.lock", "w") as lock:

@@ -76,6 +76,7 @@ struct journal_options {
     journal_gone_f    *gone;
     journal_entry_f   *entry;
     void             (*quarantined)(void *owner, const char *what, const char *where);
+    int64_t          (*wall)(void *owner);  /* milliseconds since 1970; NULL: the machine's clock */
 };
 
 struct journal_stats {
@@ -92,8 +93,10 @@ struct journal *journal_open(const struct journal_options *options, struct why *
 void journal_close(struct journal *j);
 
 /* journal_append - one unit of n records. `unit` comes back in done(), never
- * before journal_flush_end. Entries must stay where they are until then. */
-void journal_append(struct journal *j, const struct record *records, size_t n, void *unit);
+ * before journal_flush_end. Entries must stay where they are until then. A
+ * MESSAGE with `large` set must be alone in its unit. False: no memory, or too
+ * much is waiting already; nothing was taken and done() will not be called. */
+bool journal_append(struct journal *j, const struct record *records, size_t n, void *unit);
 
 /* journal_flush_begin - is there anything to write, and no flush under way? */
 bool journal_flush_begin(struct journal *j);
@@ -105,7 +108,8 @@ void journal_flush_end(struct journal *j);
 bool journal_read(struct journal *j, const struct journal_entry *e, struct buf *to,
                   struct slice *envelope, struct slice *body, struct why *why);
 
-/* journal_large_open - a handle of disk->open for large/ID, and its length */
+/* journal_large_open - a handle of disk->open for large/ID, and its length; the
+ * owner closes it. Or a negative errno. */
 int journal_large_open(struct journal *j, const struct journal_entry *e, uint64_t *length);
 
 /* journal_history - the message's OUTCOME, HELD and RELEASED records, newest
@@ -119,9 +123,17 @@ bool journal_history(struct journal *j, const struct journal_entry *e,
  * while there is more to do. */
 bool journal_tidy(struct journal *j);
 
+/* journal_chore_begin, _work, _end - one slow step of journal_tidy in three, so
+ * that its syncs and reads can be on another thread. _work may run beside
+ * journal_flush_work. journal_tidy is the three in a row. */
+bool journal_chore_begin(struct journal *j);
+void journal_chore_work(struct journal *j);
+void journal_chore_end(struct journal *j);
+
 /* Lent files: empty files for large bodies, written by another process.
- * journal_lend gives a number and a handle; journal_lend_back forgets one. A
- * MESSAGE record with `large` set syncs the file, checks length and CRC32C,
+ * journal_lend gives a number and a handle, which the owner closes
+ * (disk->close) when it was passed on, or a negative errno; journal_lend_back
+ * removes a file that is not needed after all. A MESSAGE record with `large` set syncs the file, checks length and CRC32C,
  * and makes it large/ID. Lent files found at recovery are removed. */
 int  journal_lend(struct journal *j, uint64_t *number);
 void journal_lend_back(struct journal *j, uint64_t number);

@@ -1,0 +1,162 @@
+/* inside.h - what the files of the journal share, and nobody else sees. */
+#pragma once
+#include "spool/index.h"
+
+enum {
+    SPARES_WANTED = 1,          /* made ahead, so that no commit waits for one */
+    SPARES_KEPT = 4,            /* more are given back to the file system */
+    KEEP_RECOVERED_MS = 60000,  /* a found segment still answers repeated commits */
+    CUT_PATIENCE_MS = 1000,     /* how long a cut waits for company */
+};
+
+#define WAITING_MAX ((size_t)512 << 20)     /* bytes collected and not yet taken by a flush */
+
+/* Bits of journal_entry.flags that are the journal's own. */
+enum {
+    ENTRY_COPIED  = 1 << 2,     /* an older MESSAGE record of it may still exist */
+    ENTRY_PENDING = 1 << 8,     /* from here up: how many records wait to be durable */
+};
+
+struct segment {
+    uint32_t number;
+    uint32_t end;               /* behind what is durable */
+    uint32_t live;              /* living messages whose MESSAGE is here */
+    uint64_t live_bytes;
+    bool     indexed;
+    bool     abandoned;         /* a write or sync failed: never touched again */
+    bool     damaged;           /* holds something that could not be parsed */
+    bool     unsure;            /* its end as a name may not be durable: never reuse */
+    int64_t  keep_until;        /* wall ms; not reclaimed before */
+    uint64_t tried;             /* reclaims when cleaning last brought nothing, plus one */
+};
+
+/* A record on its way to the disk. */
+struct item {
+    struct journal_entry *entry;    /* NULL: the journal's own, found by id */
+    uint64_t              id;
+    uint8_t               type;
+    bool                  copy, chain_start;
+    uint32_t              at, length;       /* in the batch's bytes */
+    struct journal_place  place, before;    /* before: of the outcome it follows */
+    uint64_t              large, large_length;
+    uint32_t              large_crc;
+};
+
+struct unit {
+    void    *user;
+    bool     own;               /* nobody waits for it */
+    bool     copies;            /* of the cleaner */
+    int      error;             /* it will not be written */
+    uint32_t at, bytes;
+    size_t   first, count;      /* of its items */
+};
+
+struct batch {
+    struct buf   bytes;
+    struct item *items;
+    size_t       nitems, item_cap;
+    struct unit *units;
+    size_t       nunits, unit_cap;
+};
+
+/* Everything that journal_flush_work may touch. */
+struct flush {
+    bool         under_way;
+    struct batch batch;
+    uint32_t     number, start, synced;
+    bool         fresh;         /* begins a segment... */
+    uint32_t     spare;         /* ...in this spare... */
+    bool         make;          /* ...which must be made first */
+    bool         named;         /* it may be known by its number now */
+    uint64_t     size;
+    int          handle;
+    bool         done;
+    struct why   why;
+};
+
+enum chore_kind { CHORE_NONE, CHORE_SPARE, CHORE_INDEX, CHORE_LOAD, CHORE_RETIRE };
+
+/* Everything that journal_chore_work may touch. */
+struct chore {
+    enum chore_kind kind;
+    bool            under_way;
+    uint32_t        number, end, spare;
+    bool            reuse, damaged;
+    uint64_t        size;
+    struct buf      image;
+    struct index_head head;
+    int             error;
+};
+
+/* The segment whose living records are being copied forward. */
+struct cleaner {
+    uint32_t    number;         /* 0: none */
+    bool        loaded;
+    bool        copying;        /* second and later passes; the first only counts */
+    bool        again;          /* something was still needed: look once more */
+    bool        clean;          /* nothing is: may be retired */
+    unsigned    passes;
+    size_t      pending;        /* its units that wait to be durable */
+    uint64_t    needed;         /* bytes */
+    struct buf  image;
+    struct wire at;
+};
+
+struct cut {
+    struct journal_place place;     /* the segment is void from here; segment 0: only the orphans */
+    uint64_t             orphan;    /* a large file to remove afterwards, or 0 */
+};
+
+struct journal {
+    struct journal_options o;
+    struct disk     *disk;
+    struct segment **segments;      /* ascending by number */
+    size_t           nsegments, segment_cap;
+    uint32_t         active;        /* appended to; 0: none yet */
+    int              handle;        /* of it */
+    uint32_t         next_number, next_spare;
+    uint32_t         spares[SPARES_KEPT];
+    size_t           nspares;
+    bool             spare_failed;  /* since the last reclaim */
+    int64_t          spare_again;   /* wall ms */
+    struct batch     waiting;
+    struct flush     flush;
+    struct chore     chore;
+    struct cleaner   cleaner;
+    struct cut      *cuts;
+    size_t           ncuts, cut_cap;
+    int64_t          failed_at;     /* wall ms of the last failed flush */
+    uint64_t         reclaims;
+    uint64_t         next_lent;
+    struct journal_stats stats;
+};
+
+/* journal.c */
+int64_t journal_wall(struct journal *j);
+struct segment *journal_segment(const struct journal *j, uint32_t number);     /* or NULL */
+struct segment *journal_segment_add(struct journal *j, uint32_t number);       /* NULL: no memory */
+void journal_segment_drop(struct journal *j, struct segment *s);
+void journal_quarantined(struct journal *j, const char *what, const char *where);
+
+/* A unit of the journal's own: begin, add, end. False: no memory, nothing stays. */
+struct unit *unit_begin(struct journal *j, struct batch *b, void *user);
+bool unit_add(struct batch *b, struct unit *u, struct item item, const struct record_view *r,
+              const struct record_message *m);
+bool unit_end(struct journal *j, struct batch *b, struct unit *u);
+int  journal_read_record(struct journal *j, struct journal_place at, struct buf *to,
+                         struct record_view *r);
+
+/* recover.c */
+bool recover(struct journal *j, struct why *why);
+
+/* lent.c */
+char *large_name(uint64_t id, char name[NAME_MAX_BYTES]);
+int lent_keep(struct disk *disk, uint64_t number, uint64_t id, uint64_t length, uint32_t crc);
+int lent_forget_all(struct disk *disk);
+
+/* quarantine.c */
+int quarantine_move(struct disk *disk, const char *from, const char *as);
+bool quarantine_copy(struct journal *j, const char *as, struct slice bytes);
+
+/* reclaim.c */
+bool spare_make(struct disk *disk, uint32_t spare, uint64_t size, int *handle, int *error);

@@ -1,0 +1,493 @@
+/* test_spool_journal.c - the journal on a real directory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "base/crc32c.h"
+#include "base/id.h"
+#include "spool/journal.h"
+
+enum { MAIL_MAX = 512, SMALL = 16384 };
+
+/* What the queue would keep. */
+struct mail {
+    struct journal_entry entry;
+    bool     used, living, done, gone;
+    uint64_t nonce;
+    uint32_t envelope_crc;
+};
+
+struct owner {
+    char             dir[64];
+    struct disk     *disk;
+    struct journal  *j;
+    struct mail      mail[MAIL_MAX];
+    size_t           found, gone, quarantined;
+    enum fate        last;
+    struct why       why;
+    int64_t          now;
+};
+
+static struct mail *mail_of(struct owner *o, uint64_t id)
+{
+    assert_true(id > 0 && id < MAIL_MAX);
+    return &o->mail[id];
+}
+
+static void on_done(void *owner, void *unit, enum fate fate, const struct why *why)
+{
+    struct owner *o = owner;
+
+    o->last = fate;
+    o->why = *why;
+    if (unit != NULL)
+        *(bool *)unit = fate == FATE_DONE;
+}
+
+static bool on_found(void *owner, uint64_t id, const struct journal_entry *e, uint64_t nonce,
+                     struct slice envelope)
+{
+    struct owner *o = owner;
+    struct mail *m = mail_of(o, id);
+
+    assert_false(m->living);
+    m->entry = *e;
+    m->used = m->living = true;
+    m->nonce = nonce;
+    m->envelope_crc = crc32c(0, envelope);
+    o->found++;
+    return true;
+}
+
+static void on_gone(void *owner, uint64_t id, uint64_t nonce)
+{
+    struct owner *o = owner;
+
+    (void)nonce;
+    mail_of(o, id)->gone = true;
+    o->gone++;
+}
+
+static struct journal_entry *on_entry(void *owner, uint64_t id)
+{
+    struct mail *m = mail_of(owner, id);
+
+    return m->living ? &m->entry : NULL;
+}
+
+static void on_quarantined(void *owner, const char *what, const char *where)
+{
+    struct owner *o = owner;
+
+    (void)what;
+    (void)where;
+    o->quarantined++;
+}
+
+static int64_t on_wall(void *owner)
+{
+    return ((struct owner *)owner)->now;
+}
+
+static bool owner_open(struct owner *o)
+{
+    int error;
+    struct journal_options options = {
+        .segment_size = SMALL, .owner = o, .done = on_done, .found = on_found,
+        .gone = on_gone, .entry = on_entry, .quarantined = on_quarantined, .wall = on_wall,
+    };
+
+    memset(o->mail, 0, sizeof o->mail);
+    o->found = o->gone = o->quarantined = 0;
+    o->disk = disk_real(o->dir, &error);
+    assert_non_null(o->disk);
+    options.disk = o->disk;
+    o->j = journal_open(&options, &o->why);
+    return o->j != NULL;
+}
+
+static void owner_close(struct owner *o)
+{
+    if (o->j != NULL)
+        journal_close(o->j);
+    disk_real_free(o->disk);
+    o->j = NULL;
+}
+
+static struct owner *owner_new(void)
+{
+    struct owner *o = test_calloc(1, sizeof *o);
+
+    snprintf(o->dir, sizeof o->dir, "/tmp/postrider-spool.XXXXXX");
+    assert_non_null(mkdtemp(o->dir));
+    o->now = (int64_t)1800000000 * 1000;
+    assert_true(owner_open(o));
+    return o;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static void owner_free(struct owner *o)
+{
+    owner_close(o);
+    nftw(o->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    test_free(o);
+}
+
+static bool flush(struct owner *o)
+{
+    o->last = FATE_DONE;
+    while (journal_flush_begin(o->j)) {
+        journal_flush_work(o->j);
+        journal_flush_end(o->j);
+    }
+    return o->last == FATE_DONE;
+}
+
+/* The text of a message follows from its id. */
+static struct slice text_of(uint64_t id, size_t n, char *to)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = (char)('a' + (id * 7 + i) % 26);
+    return slice_of(to, n);
+}
+
+static size_t size_of(uint64_t id)
+{
+    static const size_t sizes[] = { 0, 1, 100, 700, 3000, 8000 };
+
+    return sizes[id % (sizeof sizes / sizeof sizes[0])];
+}
+
+static void put_mail(struct owner *o, uint64_t id)
+{
+    char envelope[40], body[8192];
+    struct mail *m = mail_of(o, id);
+    int n = snprintf(envelope, sizeof envelope, "envelope of %u", (unsigned)id);
+    struct record r = { .type = RECORD_MESSAGE, .entry = &m->entry,
+                        .head = slice_of(envelope, (size_t)n),
+                        .body = text_of(id, size_of(id), body), .nonce = id * 3 };
+
+    m->entry = (struct journal_entry){ .id = id };
+    m->used = m->living = true;
+    assert_true(journal_append(o->j, &r, 1, &m->done));
+}
+
+static void put_record(struct owner *o, uint64_t id, enum record_type type, const char *head)
+{
+    struct record r = { .type = type, .entry = &mail_of(o, id)->entry, .head = slice_cstr(head) };
+
+    assert_true(journal_append(o->j, &r, 1, NULL));
+}
+
+static void remove_mail(struct owner *o, uint64_t id)
+{
+    put_record(o, id, RECORD_REMOVED, "");
+    assert_true(flush(o));
+    mail_of(o, id)->living = false;
+}
+
+static void assert_readable(struct owner *o, uint64_t id)
+{
+    char want[8192], head[40];
+    struct buf b = BUF(1 << 20);
+    struct slice envelope, body;
+
+    snprintf(head, sizeof head, "envelope of %u", (unsigned)id);
+    assert_true(journal_read(o->j, &mail_of(o, id)->entry, &b, &envelope, &body, &o->why));
+    assert_true(slice_eq(envelope, slice_cstr(head)));
+    assert_true(slice_eq(body, text_of(id, size_of(id), want)));
+    buf_free(&b);
+}
+
+struct told {
+    size_t n;
+    char   text[64];
+};
+
+static bool tell(void *user, enum record_type type, int64_t wall_ms, struct slice head)
+{
+    struct told *t = user;
+
+    (void)type;
+    assert_true(wall_ms > 0);
+    t->n += (size_t)snprintf(t->text + t->n, sizeof t->text - t->n, "%.*s;", SLICE(head));
+    return true;
+}
+
+static void assert_history(struct owner *o, uint64_t id, const char *want)
+{
+    struct told t = { 0 };
+
+    assert_true(journal_history(o->j, &mail_of(o, id)->entry, tell, &t, &o->why));
+    assert_string_equal(t.text, want);
+}
+
+static void restart(struct owner *o)
+{
+    owner_close(o);
+    assert_true(owner_open(o));
+}
+
+/* --- tests ------------------------------------------------------------------ */
+
+static void what_is_accepted_is_found_and_read_again(void **state)
+{
+    struct owner *o = owner_new();
+
+    (void)state;
+    for (uint64_t id = 1; id <= 60; id++)
+        put_mail(o, id);
+    assert_true(flush(o));
+    for (uint64_t id = 1; id <= 60; id++) {
+        assert_true(mail_of(o, id)->done);
+        assert_readable(o, id);
+    }
+    restart(o);
+    assert_int_equal(o->found, 60);
+    for (uint64_t id = 1; id <= 60; id++) {
+        assert_true(mail_of(o, id)->nonce == id * 3);
+        assert_readable(o, id);
+    }
+    owner_free(o);
+}
+
+static void what_is_removed_stays_removed_and_is_told_as_gone(void **state)
+{
+    struct owner *o = owner_new();
+
+    (void)state;
+    for (uint64_t id = 1; id <= 20; id++)
+        put_mail(o, id);
+    assert_true(flush(o));
+    for (uint64_t id = 1; id <= 20; id += 2)
+        remove_mail(o, id);
+    restart(o);
+    assert_int_equal(o->found, 10);
+    assert_int_equal(o->gone, 10);
+    owner_free(o);
+}
+
+static void the_history_is_told_newest_first(void **state)
+{
+    struct owner *o = owner_new();
+
+    (void)state;
+    put_mail(o, 1);
+    assert_true(flush(o));
+    put_record(o, 1, RECORD_OUTCOME, "one");
+    put_record(o, 1, RECORD_OUTCOME, "two");    /* in the same flush */
+    assert_true(flush(o));
+    put_record(o, 1, RECORD_HELD, "why");
+    assert_true(flush(o));
+    assert_history(o, 1, "why;two;one;");
+    assert_true(mail_of(o, 1)->entry.flags & JOURNAL_HELD);
+    restart(o);
+    assert_history(o, 1, "why;two;one;");
+    assert_true(mail_of(o, 1)->entry.flags & JOURNAL_HELD);
+    put_record(o, 1, RECORD_RELEASED, "");
+    assert_true(flush(o));
+    restart(o);
+    assert_history(o, 1, ";why;two;one;");
+    assert_false(mail_of(o, 1)->entry.flags & JOURNAL_HELD);
+    owner_free(o);
+}
+
+static void a_history_can_be_read_while_its_next_record_is_written(void **state)
+{
+    struct owner *o = owner_new();
+
+    (void)state;
+    put_mail(o, 1);
+    assert_true(flush(o));
+    put_record(o, 1, RECORD_OUTCOME, "one");
+    assert_true(flush(o));
+    put_record(o, 1, RECORD_OUTCOME, "two");
+    assert_true(journal_flush_begin(o->j));
+    assert_history(o, 1, "one;");
+    journal_flush_work(o->j);
+    journal_flush_end(o->j);
+    assert_history(o, 1, "two;one;");
+    owner_free(o);
+}
+
+static void dead_segments_become_spares_and_the_living_move_on(void **state)
+{
+    struct owner *o = owner_new();
+    struct journal_stats s;
+
+    (void)state;
+    for (uint64_t id = 1; id <= 300; id++) {
+        put_mail(o, id);
+        assert_true(flush(o));
+        put_record(o, id, RECORD_OUTCOME, "tried");
+        assert_true(flush(o));
+        if (id % 50 != 0)
+            remove_mail(o, id);
+        for (int i = 0; i < 20 && journal_tidy(o->j); i++)
+            flush(o);
+    }
+    for (int i = 0; i < 2000 && journal_tidy(o->j); i++)
+        flush(o);
+    journal_stats(o->j, &s);
+    assert_true(s.segments < 10);
+    assert_true(s.spare <= 4);
+    assert_true(s.compacted > 0);
+    for (int round = 0; round < 2; round++) {
+        for (uint64_t id = 50; id <= 300; id += 50) {
+            assert_readable(o, id);
+            assert_history(o, id, "tried;");
+        }
+        restart(o);
+        assert_int_equal(o->found, 6);
+    }
+    owner_free(o);
+}
+
+static void a_second_server_is_told_who_holds_the_spool(void **state)
+{
+    struct owner *o = owner_new();
+    struct owner *other = test_calloc(1, sizeof *other);
+    char pid[32];
+
+    (void)state;
+    memcpy(other->dir, o->dir, sizeof o->dir);
+    assert_false(owner_open(other));
+    snprintf(pid, sizeof pid, "pid %u", (unsigned)getpid());
+    assert_non_null(strstr(other->why.text, pid));
+    owner_close(other);
+    test_free(other);
+    owner_free(o);
+}
+
+static void lend(struct owner *o, uint64_t id, size_t n, uint32_t spoil)
+{
+    struct mail *m = mail_of(o, id);
+    char *body = test_malloc(n);
+    struct record r = { .type = RECORD_MESSAGE, .entry = &m->entry, .head = SLICE_LIT("big"),
+                        .length = n };
+    int handle = journal_lend(o->j, &r.large);
+
+    assert_true(handle >= 0);
+    text_of(id, n, body);
+    assert_int_equal(o->disk->write(o->disk->ctx, handle, slice_of(body, n), 0), n);
+    o->disk->close(o->disk->ctx, handle);
+    r.crc = crc32c(0, slice_of(body, n)) ^ spoil;
+    m->entry = (struct journal_entry){ .id = id };
+    m->living = true;
+    assert_true(journal_append(o->j, &r, 1, &m->done));
+    test_free(body);
+}
+
+static void a_large_body_stays_in_its_file(void **state)
+{
+    struct owner *o = owner_new();
+    uint64_t length;
+    char got[300000], want[300000];
+    int handle;
+
+    (void)state;
+    lend(o, 1, sizeof got, 0);
+    put_mail(o, 2);
+    lend(o, 3, 1000, 1);            /* not what it says */
+    put_mail(o, 4);
+    flush(o);
+    assert_true(mail_of(o, 1)->done && mail_of(o, 2)->done && mail_of(o, 4)->done);
+    assert_false(mail_of(o, 3)->done);
+    restart(o);
+    assert_int_equal(o->found, 3);
+    assert_true(mail_of(o, 1)->entry.flags & JOURNAL_LARGE);
+    handle = journal_large_open(o->j, &mail_of(o, 1)->entry, &length);
+    assert_true(handle >= 0 && length == sizeof got);
+    assert_int_equal(o->disk->read(o->disk->ctx, handle, got, sizeof got, 0), sizeof got);
+    text_of(1, sizeof want, want);
+    assert_memory_equal(got, want, sizeof got);
+    o->disk->close(o->disk->ctx, handle);
+    remove_mail(o, 1);
+    assert_true(journal_large_open(o->j, &mail_of(o, 1)->entry, &length) < 0);
+    owner_free(o);
+}
+
+/* The child appends for ever and tells of each message that is durable. */
+static void append_until_killed(struct owner *o, int tell_to)
+{
+    for (uint64_t id = 1; id < MAIL_MAX; id++) {
+        put_mail(o, id);
+        if (!flush(o) || write(tell_to, &id, sizeof id) != sizeof id)
+            break;
+        while (journal_tidy(o->j))
+            flush(o);
+    }
+    _exit(0);
+}
+
+static void nothing_told_is_missing_after_a_kill(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 8; round++) {
+        struct owner *o = owner_new();
+        uint64_t id, last = 0;
+        int p[2];
+        pid_t child;
+
+        owner_close(o);
+        assert_int_equal(pipe(p), 0);
+        child = fork();
+        if (child == 0) {
+            close(p[0]);
+            if (owner_open(o))
+                append_until_killed(o, p[1]);
+            _exit(1);
+        }
+        close(p[1]);
+        while (last < (uint64_t)(5 + round * 17) && read(p[0], &id, sizeof id) == sizeof id)
+            last = id;
+        usleep((useconds_t)(round * 331));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        while (read(p[0], &id, sizeof id) == sizeof id)
+            last = id;
+        close(p[0]);
+        assert_true(owner_open(o));
+        assert_true(last >= (uint64_t)(5 + round * 17));
+        for (id = 1; id <= last; id++) {
+            assert_true(mail_of(o, id)->living);
+            assert_readable(o, id);
+        }
+        assert_int_equal(o->quarantined, 0);
+        owner_free(o);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_accepted_is_found_and_read_again),
+        cmocka_unit_test(what_is_removed_stays_removed_and_is_told_as_gone),
+        cmocka_unit_test(the_history_is_told_newest_first),
+        cmocka_unit_test(a_history_can_be_read_while_its_next_record_is_written),
+        cmocka_unit_test(dead_segments_become_spares_and_the_living_move_on),
+        cmocka_unit_test(a_second_server_is_told_who_holds_the_spool),
+        cmocka_unit_test(a_large_body_stays_in_its_file),
+        cmocka_unit_test(nothing_told_is_missing_after_a_kill),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 import messages
+import peers
 import postrider
 from client import Client
 from ports import free_port, wait_until
@@ -93,13 +94,18 @@ def test_queue_show_tells_how_it_came_and_what_each_recipient_was_told(world):
     assert "a@far.test" in world.told("queue", "show", one)
 
 
-def test_a_held_message_waits_until_it_is_released(make_server):
-    with Sink() as sink:
-        server = make_server(WORLD, far=sink.port).start()
+def test_what_a_route_holds_goes_by_mx_once_a_person_lets_it_go(make_server, make_peer):
+    nsd = make_peer(peers.Nsd, {"held.test": "@ MX 10 mx\nmx A 127.0.0.11"})
+    port = free_port("127.0.0.11")
+    with Sink(host="127.0.0.11", port=port) as sink:
+        server = make_server(WORLD, far=free_port(), dns=f'servers = {{"127.0.0.1:{nsd.port}"}}',
+                             relay=f"port = {port}  loopback = true  ipv6 = false").start()
         one = submit(server, "a@held.test")
-        assert server.rows("queue", "list")[0]["state"] == "held"
-        server.configure(far=sink.port)
+        (row,) = server.rows("queue", "list")
+        assert row["state"] == "held" and "held" in row["reason"]
         server.told("queue", "release", one)
+        assert sink.wait(1)
+        server.wait_empty()
         server.stop()
 
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -351,6 +352,7 @@ int main(void)
         ON_SOCKET(a_file_that_is_no_socket_is_left_alone),
     };
 
+    signal(SIGPIPE, SIG_IGN);       /* as in every child of the master */
     log_setup(&(struct log_conf){ .level = LOG_ALARM + 1, .process = "test" });
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,8 +151,11 @@ void client_fail(struct client *c, enum cause cause, const char *detail)
         return;
     *p = (struct client_problem){ .cause = cause, .stage = c->stage, .victim = v.victim };
     snprintf(p->status, sizeof p->status, "%s", v.status);
-    snprintf(p->text, sizeof p->text, "%s while waiting for %s%s%s", cause_words(cause),
-             stage_words(c->stage), *detail ? ": " : "", detail);
+    if (cause == CAUSE_CONNECT || cause == CAUSE_RESOURCE)
+        snprintf(p->text, sizeof p->text, "%s: %s", cause_words(cause), detail);
+    else
+        snprintf(p->text, sizeof p->text, "%s while waiting for %s%s%s", cause_words(cause),
+                 stage_words(c->stage), *detail ? ": " : "", detail);
     if (c->stage == STAGE_DOT)
         decide_unknown(c);
     die(c);

@@ -1,0 +1,51 @@
+/* job.h - one DELIVER: carried to one host after another, until every recipient
+ * has a fate or there is nobody left to ask.
+ *
+ *     begin ---- kept link ----------------------------------+
+ *       |                                                    v
+ *       +-- resolve --> connect (next address) --> READY --> send --> READY, all
+ *                ^          ^                                |        decided: RESULT
+ *                |          +------ DEAD, some undecided ----+
+ *                +----------------- DEAD, kept link, nothing heard
+ *
+ * What has no positive proof is later.
+ */
+#pragma once
+#include "dns/hosts.h"
+#include "ipc/channel.h"
+#include "relay/pool.h"
+
+/* What all jobs share. */
+struct relay {
+    uv_loop_t         *loop;
+    const struct conf *conf;
+    struct dns        *dns;
+    struct own        *own;
+    uint16_t           port;        /* of hosts found by MX */
+    bool               loopback;    /* those may be on loopback */
+    struct pool        pool;
+    struct list        jobs;
+    void             (*empty)(struct relay *);  /* the last job has ended */
+};
+
+/* job_begin - take a DELIVER and its descriptor (*fd is -1 then). False: malformed. */
+bool job_begin(struct relay *relay, struct channel *channel, struct wire *w, int *fd);
+
+/* job_forget - the queue that asked has gone: nobody would hear the result */
+void job_forget(struct relay *relay, struct channel *channel);
+
+/* --- the parts of a job that need no connection, for tests */
+
+enum way { WAY_MX, WAY_HOST, WAY_UNIX };
+
+struct destination {
+    enum way     way;
+    bool         lmtp;
+    struct slice name;          /* domain, host, or path */
+    struct ip    ip;            /* of a host or domain given as an address; else family 0 */
+    uint16_t     port;          /* of a host */
+};
+
+/* destination_parse - "mx:example.org", "mx:[192.0.2.1]", "host:[::1]:25",
+ * "lmtp:/path", "lmtp:host:port"; false: none of these */
+bool destination_parse(struct slice text, struct destination *d);

@@ -1,0 +1,102 @@
+"""A scripted client: it says what it is told, and takes replies apart strictly."""
+import re
+import socket
+import struct
+import time
+
+from server import PATIENCE, Trouble
+
+REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])([ -])([ -~]*)\r\n")
+
+
+class Reply:
+    """One reply: its code, and its lines of text without codes."""
+
+    def __init__(self, code, lines):
+        self.code, self.lines = code, lines
+
+    def __str__(self):
+        return "\n".join(f"{self.code} {line}" for line in self.lines)
+
+
+class Client:
+    def __init__(self, where):
+        self.sock = socket.create_connection(where, timeout=PATIENCE)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.pending = b""
+        self.last = None
+
+    def send(self, data):
+        """All of data in one go; a server that has closed is found out by reading."""
+        try:
+            self.sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def send_slowly(self, data):
+        for i in range(len(data)):
+            self.send(data[i:i + 1])
+            time.sleep(0.0005)
+
+    def more(self, patience):
+        """Read on; False at the end of the connection."""
+        self.sock.settimeout(max(patience, 0.001))
+        try:
+            data = self.sock.recv(65536)
+        except ConnectionResetError:
+            return False
+        self.pending += data
+        return data != b""
+
+    def line(self, deadline):
+        while b"\n" not in self.pending:
+            try:
+                if not self.more(deadline - time.monotonic()):
+                    return None
+            except socket.timeout:
+                raise Trouble(f"no reply; so far: {self.pending!r}") from None
+        line, _, self.pending = self.pending.partition(b"\n")
+        return line + b"\n"
+
+    def reply(self, patience=PATIENCE):
+        """The next reply, or None when the server has closed. Every line is held
+        against RFC 5321 section 4.2: one code, CRLF, printable, at most 512."""
+        deadline = time.monotonic() + patience
+        code, lines = None, []
+        while True:
+            line = self.line(deadline)
+            if line is None and code is None and not self.pending:
+                self.last = None
+                return None
+            match = REPLY_LINE.fullmatch(line or b"")
+            if not match or len(line) > 512 or code not in (None, match[1]):
+                raise Trouble(f"not a reply: {line!r} after {lines}")
+            code = match[1]
+            lines.append(match[3].decode())
+            if match[2] == b" ":
+                self.last = Reply(code.decode(), lines)
+                return self.last
+
+    def silent(self, seconds):
+        """Nothing comes for so long?"""
+        if self.pending:
+            return False
+        try:
+            self.more(seconds)
+        except socket.timeout:
+            return True
+        return False
+
+    def half_close(self):
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def urgent(self, data):
+        self.sock.send(data, socket.MSG_OOB)
+
+    def reset(self):
+        """Close with a RST instead of a FIN."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def close(self):
+        self.sock.close()

@@ -1,0 +1,255 @@
+"""Dialogues: read from files, and held with a server. README is the manual."""
+import re
+import time
+
+import drills
+from client import Client
+from server import PATIENCE, Trouble, until
+
+GENERATOR = re.compile(r"\{(.+?)\*(\d+)\}", re.S)
+ESCAPE = re.compile(r"\\(r|n|t|0|\\|x[0-9a-fA-F]{2})")
+PLAIN = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
+STEP = re.compile(r"(?P<verb>[A-Za-z][A-Za-z-]*[+-]?)(?: (?P<who>[a-z0-9]+))?(?::(?: (?P<text>.*))?)?")
+
+
+def generated(text):
+    """{x*100} is x a hundred times."""
+    return GENERATOR.sub(lambda m: m[1] * int(m[2]), text)
+
+
+def unescaped(text):
+    return ESCAPE.sub(lambda m: PLAIN.get(m[1]) or chr(int(m[1][1:], 16)), text)
+
+
+def plain(text):
+    """What a `C:` line says: typed characters as UTF-8, then CRLF."""
+    return generated(text).encode() + b"\r\n"
+
+
+def raw(text):
+    """What a `C-raw:` line says: octets, escapes and all."""
+    octets = text.encode().decode("latin-1")    # so that \xNN stays one octet
+    return generated(unescaped(octets)).encode("latin-1")
+
+
+class Syntax(Exception):
+    pass
+
+
+class Dialogue:
+    """One file: what it wants configured, and its steps."""
+
+    def __init__(self, path):
+        self.path, self.title = path, ""
+        self.config, self.listener, self.steps = [], "", []
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            self.read(number, line)
+        self.key = (tuple(self.config), self.listener)
+
+    def read(self, number, line):
+        if line.startswith("#"):
+            self.title = self.title or line.lstrip("# ")
+        elif line.startswith((" ", "\t")) and line.strip():
+            self.config[-1] += "\n" + line
+        elif line.startswith("config "):
+            self.config.append(line[7:])
+        elif line.startswith("listener "):
+            self.listener = line[9:]
+        elif line.strip():
+            match = STEP.fullmatch(line)
+            if not match or match["verb"] not in STEPS:
+                raise Syntax(f"{self.path}:{number}: not understood: {line}")
+            self.steps.append((number, line, match))
+
+
+class Run:
+    """A dialogue being held."""
+
+    def __init__(self, dialogue, server):
+        self.dialogue, self.server, self.clients = dialogue, server, {}
+        self.transcript = []
+
+    def client(self, who):
+        if who not in self.clients:
+            self.clients[who] = Client(self.server.where["mx"])
+        return self.clients[who]
+
+    def hold(self):
+        self.server.forget_mail()
+        log_from = len(self.server.log())
+        try:
+            for number, line, match in self.dialogue.steps:
+                self.step(number, line, match)
+            self.hang_up()
+            self.server.check(log_from)
+        except Trouble as trouble:
+            raise Trouble(f"{trouble}\n{self.server.tail()}") from None
+        finally:
+            self.hang_up()
+
+    def step(self, number, line, match):
+        self.transcript.append(line[:200])
+        try:
+            STEPS[match["verb"]](self, match["who"] or "", match["text"] or "")
+        except Trouble as trouble:
+            said = "\n    ".join(self.transcript[-15:])
+            raise Trouble(f"{self.dialogue.path.name}:{number}: {line[:200]}\n{trouble}\n"
+                          f"so far:\n    {said}") from None
+
+    def hang_up(self):
+        for client in self.clients.values():
+            client.close()
+        self.clients = {}
+
+    # -- the client ----------------------------------------------------------
+
+    def say(self, who, text):
+        self.client(who).send(plain(text))
+
+    def say_raw(self, who, text):
+        self.client(who).send(raw(text))
+
+    def say_split(self, who, text):
+        self.client(who).send_slowly(plain(text))
+
+    def connect(self, who, text):
+        if text == "ipv6" and "ipv6" not in self.server.where:
+            import pytest
+            pytest.skip("no IPv6 here")
+        if who in self.clients:
+            self.clients[who].close()
+        self.clients[who] = Client(self.server.where[text or "mx"])
+
+    def close(self, who, text):
+        self.clients.pop(who).close()
+
+    def reset(self, who, text):
+        self.clients.pop(who).reset()
+
+    def half_close(self, who, text):
+        self.client(who).half_close()
+
+    def urgent(self, who, text):
+        self.client(who).urgent(raw(text))
+
+    def wait(self, who, text):
+        time.sleep(float(text))
+
+    # -- the server ----------------------------------------------------------
+
+    def expect(self, who, text):
+        client = self.client(who)
+        if text.startswith("silence"):
+            seconds = float(text.split()[1]) if " " in text else 0.3
+            if not client.silent(seconds):
+                raise Trouble(f"came all the same: {client.pending!r}")
+            return
+        reply = client.reply()
+        self.transcript.append(f"        -> {reply or 'closed'}")
+        if text == "closed":
+            if reply is not None:
+                raise Trouble(f"came instead: {reply}")
+        elif reply is None:
+            raise Trouble("the server has closed the connection")
+        else:
+            self.compare(reply, text)
+
+    def compare(self, reply, text):
+        codes, _, words = text.partition(" ")
+        if not any(reply.code.startswith(c.rstrip("x")) for c in codes.split("|")):
+            raise Trouble(f"came instead: {reply}")
+        if words and not self.has(reply, words):
+            raise Trouble(f"came without {words!r}: {reply}")
+
+    @staticmethod
+    def has(reply, words):
+        if len(words) > 1 and words[0] == words[-1] == "/":
+            return any(re.search(words[1:-1], line) for line in reply.lines)
+        return any(line.startswith(words) for line in reply.lines)
+
+    def expect_also(self, who, text):
+        if not self.has(self.client(who).last, text):
+            raise Trouble(f"it is not in: {self.client(who).last}")
+
+    def expect_without(self, who, text):
+        if self.has(self.client(who).last, text):
+            raise Trouble(f"it is in: {self.client(who).last}")
+
+    def expect_until(self, who, text):
+        """Replies are passed over until one has this code."""
+        deadline = time.monotonic() + PATIENCE * 3
+        while time.monotonic() < deadline:
+            reply = self.client(who).reply()
+            if reply is None:
+                raise Trouble("the server has closed the connection before")
+            if reply.code == text:
+                return
+        raise Trouble(f"no {text} in {PATIENCE * 3:g} s")
+
+    # -- the mail ------------------------------------------------------------
+
+    def delivered(self, who, text):
+        wanted = int(text)
+        until(lambda: len(self.server.mail(who or None)) >= wanted, f"{wanted} messages")
+        time.sleep(0.15)        # one too many would come now
+        there = len(self.server.mail(who or None))
+        if there != wanted:
+            raise Trouble(f"{there} messages came")
+
+    def all_mail(self):
+        return self.server.mail() + self.server.mail("sink")
+
+    def message_has(self, who, text):
+        wanted = raw(text).replace(b"\r\n", b"\n")
+        for message in self.all_mail():
+            if wanted not in message:
+                raise Trouble(f"it is not in: {message!r}")
+
+    def message_lacks(self, who, text):
+        for message in self.all_mail():
+            if raw(text) in message:
+                raise Trouble(f"it is in: {message!r}")
+
+    def body(self, who, text):
+        """All mail has this body; mailboxes have LF line ends."""
+        wanted = raw(text).replace(b"\r\n", b"\n")
+        for message in self.all_mail():
+            body = message.partition(b"\n\n")[2]
+            if body != wanted:
+                raise Trouble(f"a body is: {body[:500]!r}")
+
+    def relayed(self, who, text):
+        """So many came to the next host, each with one end and nothing bare (A023)."""
+        wanted, there = int(text), self.server.hop.messages
+        until(lambda: len(there) >= wanted, f"{wanted} messages at the next host")
+        time.sleep(0.15)
+        if len(there) != wanted:
+            raise Trouble(f"{len(there)} messages came to the next host")
+        for octets in there:
+            if not drills.clean(octets) or octets.find(b"\r\n.\r\n") != len(octets) - 5:
+                raise Trouble(f"it came as: {octets!r}")
+
+    def wire(self, who, text):
+        """The octets after the header as they came to the next host, dots and all."""
+        for octets in self.server.hop.messages:
+            if octets.partition(b"\r\n\r\n")[2] != raw(text):
+                raise Trouble(f"it came as: {octets!r}")
+
+    def log_has(self, who, text):
+        until(lambda: raw(text) in self.server.log(), f"{text!r} in the log")
+
+    def drill(self, who, text):
+        name, _, argument = text.partition(" ")
+        drills.DRILLS[name](self.server, raw(argument))
+
+
+STEPS = {
+    "C": Run.say, "C-raw": Run.say_raw, "C-split": Run.say_split,
+    "connect": Run.connect, "close": Run.close, "reset": Run.reset,
+    "half-close": Run.half_close, "urgent": Run.urgent, "wait": Run.wait,
+    "S": Run.expect, "S+": Run.expect_also, "S-": Run.expect_without, "S-until": Run.expect_until,
+    "delivered": Run.delivered, "body": Run.body, "log-has": Run.log_has,
+    "relayed": Run.relayed, "wire": Run.wire,
+    "message-has": Run.message_has, "message-lacks": Run.message_lacks,
+    "drill": Run.drill,
+}

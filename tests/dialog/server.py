@@ -1,0 +1,222 @@
+"""The server under test: one for each configuration, started and stopped here."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from hop import Hop
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("POSTRIDER_BUILD", ROOT / "build"))
+PATIENCE = float(os.environ.get("POSTRIDER_PATIENCE", "10"))    # seconds
+
+# A dialogue replaces any of these by a `config` line that begins with its name.
+BASE = {
+    "hostname": 'hostname = "mx.ours.example"',
+    "spool": 'spool = "{dir}/spool"',
+    "control": 'control = "{dir}/control"',
+    "domain": 'domain "ours.example" {{\n'
+              '    recipients = "file:{dir}/recipients"\n'
+              '    aliases = "file:{dir}/aliases"\n'
+              '    deliver = "maildir:{dir}/mail/%u"\n'
+              '}}',
+    "trust": "trust {{ networks = {{}} }}",
+    "route": 'route "*" {{ via = hold }}',
+    "dns": 'dns {{ servers = {{"127.0.0.1:1"}} }}',
+    "processes": "processes {{ smtpd = 2 relay = 1 }}",
+}
+RECIPIENTS = "alice\nbob\ncarol\npostmaster\n"
+ALIASES = "friends: alice, bob\n"
+SANITIZERS = re.compile(rb"AddressSanitizer|LeakSanitizer|runtime error:|ThreadSanitizer")
+CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+class Trouble(AssertionError):
+    """A promise of the server that was not kept."""
+
+
+def free_port(family, address):
+    with socket.socket(family) as s:
+        s.bind((address, 0))
+        return s.getsockname()[1]
+
+
+def have_ipv6():
+    try:
+        free_port(socket.AF_INET6, "::1")
+        return True
+    except OSError:
+        return False
+
+
+def until(condition, what, patience=PATIENCE):
+    """Wait for condition() to be true, or say what was waited for."""
+    deadline = time.monotonic() + patience
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise Trouble(f"waited {patience:g} s for {what}")
+        time.sleep(0.02)
+
+
+def descendants(pid):
+    """The processes below pid, all of them."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = [int(word) for word in task.read_text().split()]
+        except OSError:
+            continue
+        for child in children:
+            found += [child] + descendants(child)
+    return found
+
+
+class Server:
+    def __init__(self, config, listener):
+        self.dir = Path(tempfile.mkdtemp(prefix="postrider-dialog-"))
+        self.dir.chmod(0o755)
+        self.where = {"mx": ("127.0.0.1", free_port(socket.AF_INET, "127.0.0.1")),
+                      "sink": ("127.0.0.1", free_port(socket.AF_INET, "127.0.0.1"))}
+        if have_ipv6():
+            self.where["ipv6"] = ("::1", free_port(socket.AF_INET6, "::1"))
+        self.hop = Hop()
+        self.file = self.dir / "postrider.conf"
+        self.err = self.dir / "stderr"
+        self.write_config(config, listener)
+        self.start()
+
+    def write_config(self, config, listener):
+        own = {text.split()[0] for text in config}
+        parts = [text.format(dir=self.dir) for name, text in BASE.items() if name not in own]
+        parts += [text.replace("{dir}", str(self.dir)).replace("{hop}", str(self.hop.port))
+                  for text in config]
+        for name, (address, port) in self.where.items():
+            host = f"[{address}]" if ":" in address else address
+            role = "sink" if name == "sink" else "mx"
+            parts.append(f'listen "{host}:{port}" {{\n    role = {role}\n    {listener}\n}}')
+        if os.geteuid() == 0:       # as root: everything as root, so that no user is needed
+            parts += ['user = "root"', 'queue_user = "root"']
+        self.file.write_text("\n".join(parts) + "\n")
+        (self.dir / "recipients").write_text(RECIPIENTS)
+        (self.dir / "aliases").write_text(ALIASES)
+        (self.dir / "mail").mkdir()
+
+    def start(self):
+        with open(self.err, "wb") as err:
+            self.process = subprocess.Popen([BUILD / "postriderd", "-c", self.file],
+                                            stdin=subprocess.DEVNULL, stdout=err, stderr=err)
+        try:
+            for name in self.where:
+                until(lambda: self.accepts(name), f"port {name} to open")
+            self.pids = self.alive()
+        except Trouble as trouble:
+            self.process.kill()
+            self.process.wait()
+            raise Trouble(f"{trouble}\n{self.tail()}") from None
+
+    def accepts(self, name):
+        if self.process.poll() is not None:
+            raise Trouble(f"postriderd ended with status {self.process.returncode}")
+        try:
+            with socket.create_connection(self.where[name], timeout=1) as s:
+                return s.recv(4) == b"220 "
+        except OSError:
+            return False
+
+    def alive(self):
+        return sorted(descendants(self.process.pid))
+
+    def log(self):
+        return self.err.read_bytes()
+
+    def tail(self):
+        lines = self.log().decode("latin-1").splitlines()[-40:]
+        return "server's log:\n    " + "\n    ".join(lines)
+
+    def check(self, log_from):
+        """What must hold after every dialogue (first paragraph of the attack list)."""
+        if self.process.poll() is not None:
+            raise Trouble(f"the server ended with status {self.process.returncode}")
+        if self.alive() != self.pids:
+            raise Trouble(f"processes were {self.pids} and are {self.alive()}")
+        log = self.log()
+        if SANITIZERS.search(log):
+            raise Trouble("a sanitizer reported")
+        raw = CONTROL.search(log, log_from)
+        if raw:
+            raise Trouble(f"raw control byte in the log: {log[max(0, raw.start() - 60):][:120]!r}")
+        self.ordinary_session()
+
+    def ordinary_session(self):
+        with socket.create_connection(self.where["mx"], timeout=PATIENCE) as s:
+            f = s.makefile("rwb")
+            for line, code in ((None, b"220"), (b"HELO check.example", b"250"),
+                               (b"MAIL FROM:<>", b"250"), (b"RCPT TO:<alice@ours.example>", b"250"),
+                               (b"RSET", b"250"), (b"QUIT", b"221")):
+                if line is not None:
+                    f.write(line + b"\r\n")
+                    f.flush()
+                got = f.readline()
+                if got[:3] != code:
+                    raise Trouble(f"an ordinary session: {line!r} was answered {got!r}")
+
+    # -- mail ---------------------------------------------------------------
+
+    def boxes(self, who):
+        if who == "sink":
+            return [self.dir / "spool" / "sink"]
+        return [self.dir / "mail" / who] if who else list((self.dir / "mail").iterdir())
+
+    def mail(self, who=None):
+        """The messages delivered to `who` (all local mailboxes: None)."""
+        return [path.read_bytes() for box in self.boxes(who)
+                for path in sorted((box / "new").glob("*"))]
+
+    def forget_mail(self):
+        for box in self.boxes(None) + self.boxes("sink"):
+            for path in (box / "new").glob("*"):
+                path.unlink()
+        self.hop.messages.clear()
+
+    def stop(self):
+        """SIGTERM ends it in order, with status 0 and nothing left."""
+        children = self.alive()
+        self.hop.stop()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise Trouble(f"SIGTERM was not enough\n{self.tail()}") from None
+        left = [pid for pid in children if Path(f"/proc/{pid}").exists()]
+        if status != 0 or left or SANITIZERS.search(self.log()):
+            raise Trouble(f"ended with status {status}, processes left: {left}\n{self.tail()}")
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Servers:
+    """At most one server at a time; the next configuration stops the one before."""
+
+    def __init__(self):
+        self.key, self.server = None, None
+
+    def get(self, config, listener):
+        if self.key != (config, listener) or self.server.process.poll() is not None:
+            self.stop()
+            self.server = Server(config, listener)
+            self.key = (config, listener)
+        return self.server
+
+    def stop(self):
+        server, self.server, self.key = self.server, None, None
+        if server is not None:
+            server.stop()

@@ -1,0 +1,200 @@
+/* main.c - the lookup process: knows users and aliases, answers RESOLVE.
+ *
+ * Asked by smtpd at RCPT and by the queue for the reports that it writes. An
+ * answer that cannot be found now is "later". It leaves when no smtpd of its
+ * generation is left to ask.
+ */
+#include <stdlib.h>
+#include <sysexits.h>
+#include "ipc/child.h"
+#include "log/log.h"
+#include "lookup/resolver.h"
+#include "smtp/address.h"
+
+enum { ADDRESS_BYTES = 400 };
+
+/* One RESOLVE under way. */
+struct request {
+    struct list     link;
+    struct question question;
+    struct channel *channel;    /* NULL: the asker has gone */
+    uint64_t        ticket;
+    char            address[ADDRESS_BYTES];
+};
+
+static struct {
+    struct child   *child;
+    struct resolver resolver;
+    struct list     requests;
+    unsigned        smtpds;     /* channels to smtpd open */
+    uv_timer_t      patience;   /* while draining */
+    bool            drains;
+} lookup;
+
+static void leave_when_done(void)
+{
+    if (lookup.drains && lookup.smtpds == 0 && list_empty(&lookup.requests))
+        child_leave(lookup.child, EX_OK);
+}
+
+/* put_entries - the addresses of an answer, as RESOLVED carries them */
+
+static bool put_entries(struct buf *bytes, const struct expansion *out)
+{
+    struct wire w = wire_writer(bytes);
+
+    for (size_t i = 0; i < out->n; i++) {
+        wire_put_bytes(&w, out->entries[i].address);
+        wire_put_bytes(&w, out->entries[i].return_path);
+    }
+    return !w.bad && !bytes->full;
+}
+
+static void answer(struct channel *c, uint64_t ticket, enum fate fate,
+                   const struct expansion *out)
+{
+    struct buf entries = BUF(CHANNEL_FRAME_MAX - 4096);
+    struct msg_resolved m = { .ticket = ticket, .fate = (uint8_t)fate, .text = out->text };
+
+    if (fate == FATE_DONE && put_entries(&entries, out)) {
+        m.nentries = (uint32_t)out->n;
+        m.entries = buf_view(&entries);
+    } else if (fate == FATE_DONE) {
+        m.fate = FATE_LATER;
+        m.text = SLICE_LIT("the answer is too large");
+    }
+    channel_send_msg_resolved(c, &m, -1);
+    buf_free(&entries);
+}
+
+static void answered(struct question *q, enum fate fate, const struct expansion *out)
+{
+    struct request *r = LIST_OWNER(q, struct request, question);
+
+    if (r->channel != NULL)
+        answer(r->channel, r->ticket, fate, out);
+    list_remove(&r->link);
+    free(r);
+    leave_when_done();
+}
+
+/* address_ok - a canonical address, or "postmaster" */
+
+static bool address_ok(struct slice address)
+{
+    struct arena a = ARENA(16384);
+    struct mailbox m;
+    bool ok = address.n < ADDRESS_BYTES
+           && (slice_ieq(address, SLICE_LIT("postmaster"))
+               || (mailbox_parse(address, &a, &m) == ADDRESS_OK && slice_ieq(m.text, address)));
+
+    arena_free(&a);
+    return ok;
+}
+
+static bool on_resolve(struct channel *c, struct wire *w)
+{
+    struct msg_resolve m;
+    struct request *r;
+
+    if (!msg_resolve_get(w, &m) || !address_ok(m.address))
+        return false;
+    r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        answer(c, m.ticket, FATE_LATER, &(struct expansion){ .text = SLICE_LIT("no memory") });
+        return true;
+    }
+    r->channel = c;
+    r->ticket = m.ticket;
+    memcpy(r->address, m.address.p, m.address.n);
+    r->question.address = slice_of(r->address, m.address.n);
+    r->question.answered = answered;
+    list_push(&lookup.requests, &r->link);
+    resolver_ask(&lookup.resolver, &r->question);
+    return true;
+}
+
+static bool receive(struct channel *c, uint32_t type, struct wire *w, int *fd)
+{
+    (void)fd;
+    return type == MSG_RESOLVE ? on_resolve(c, w) : child_receive_common(lookup.child, c, type, w);
+}
+
+static void gone(struct channel *c, const char *why)
+{
+    (void)why;
+    for (struct list *l = lookup.requests.next; l != &lookup.requests; l = l->next) {
+        struct request *r = LIST_OWNER(l, struct request, link);
+
+        if (r->channel == c)
+            r->channel = NULL;
+    }
+    if (c->peer == ROLE_SMTPD)
+        lookup.smtpds--;
+    leave_when_done();
+}
+
+static void on_peer(struct child *child, struct channel *c)
+{
+    c->user = child;
+    c->receive = receive;
+    c->gone = gone;
+    if (c->peer == ROLE_SMTPD)
+        lookup.smtpds++;
+}
+
+/* complete - has every table come that the configuration names? Without one,
+ * users would be refused for ever who are there. */
+
+static bool complete(const struct conf *conf, const struct table_set *tables)
+{
+    for (size_t i = 0; i < conf->ndomains; i++) {
+        const struct conf_domain *d = &conf->domains[i];
+
+        if ((d->aliases_file.n > 0 && table_set_find(tables, TABLE_ALIASES, d->name) == NULL)
+            || (d->recipients == RECIPIENTS_FILE
+                && table_set_find(tables, TABLE_RECIPIENTS, d->name) == NULL)) {
+            log_event(EVENT_TABLE, LF_TEXT("domain", d->name), LF_STR("why", "a table is missing"));
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool begin(struct child *child)
+{
+    lookup.child = child;
+    list_init(&lookup.requests);
+    resolver_begin(&lookup.resolver, child->conf, child->loop, NULL);
+    for (size_t i = 0; i < child->ntables; i++)
+        if (!table_set_add(&lookup.resolver.tables, child->tables[i].name, child->tables[i].fd)) {
+            log_event(EVENT_TABLE, LF_STR("table", child->tables[i].name),
+                      LF_STR("why", "cannot be mapped"));
+            return false;
+        }
+    return complete(child->conf, &lookup.resolver.tables)
+        && uv_timer_init(child->loop, &lookup.patience) == 0;
+}
+
+static void out_of_patience(uv_timer_t *timer)
+{
+    (void)timer;
+    child_leave(lookup.child, EX_OK);
+}
+
+static void drain(struct child *child, unsigned seconds)
+{
+    (void)child;
+    lookup.drains = true;
+    uv_timer_start(&lookup.patience, out_of_patience, (uint64_t)seconds * 1000, 0);
+    leave_when_done();
+}
+
+int lookup_main(void)
+{
+    static const struct child_role role = {
+        .role = ROLE_LOOKUP, .begin = begin, .peer = on_peer, .drain = drain,
+    };
+
+    return child_run(&role);
+}

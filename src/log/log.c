@@ -25,8 +25,7 @@ static const enum log_level levels[] = {
 
 static struct log_conf conf = { .level = LOG_INFORM, .process = "postrider" };
 static int      out = -1;       /* our description; -1: descriptor 2 itself */
-static bool     is_socket;      /* descriptor 2 is one */
-static bool     known;          /* out and is_socket are set */
+static struct stat here;        /* what descriptor 2 was when `out` was made */
 static int      syslog_fd = -1;
 static int64_t  syslog_tried;   /* monotonic, ms */
 static int64_t  second;         /* of the rate limit, monotonic */
@@ -36,36 +35,40 @@ static uint64_t suppressed;     /* since the last line that says so */
 /* find_stderr - a non-blocking way to descriptor 2 that changes nothing for
  * others who share it: O_NONBLOCK belongs to the description, so open another */
 
-static void find_stderr(void)
+static void find_stderr(const struct stat *st)
 {
-    struct stat st;
-
     if (out >= 0)
         close(out);
     out = -1;
-    known = true;
-    if (fstat(STDERR_FILENO, &st) < 0)
-        return;
-    is_socket = S_ISSOCK(st.st_mode);
-    if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
+    here = *st;
+    if (S_ISFIFO(st->st_mode) || S_ISCHR(st->st_mode))
         out = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+
+/* may_write - would a write to descriptor 2 return at once? */
+
+static bool may_write(void)
+{
+    struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+    return S_ISREG(here.st_mode) || (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0);
 }
 
 static bool send_stderr(struct slice line)
 {
-    struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
-    ssize_t n;
+    ssize_t n = -1;
+    struct stat st;
 
-    if (!known)
-        find_stderr();
-    if (is_socket)
+    if (fstat(STDERR_FILENO, &st) < 0)
+        return false;
+    if (st.st_dev != here.st_dev || st.st_ino != here.st_ino)
+        find_stderr(&st);           /* the first line, or another log was put there */
+    if (S_ISSOCK(st.st_mode))
         n = send(STDERR_FILENO, line.p, line.n, MSG_DONTWAIT | MSG_NOSIGNAL);
     else if (out >= 0)
         n = write(out, line.p, line.n);
-    else if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT))
+    else if (may_write())
         n = write(STDERR_FILENO, line.p, line.n);
-    else
-        n = -1;
     return n == (ssize_t)line.n;
 }
 
@@ -168,9 +171,12 @@ void log_fields(enum event event, const struct log_field *fields, size_t n)
 
 void log_setup(const struct log_conf *c)
 {
+    struct stat st;
+
     conf = *c;
     this_second = 0;
-    find_stderr();
+    if (fstat(STDERR_FILENO, &st) == 0)
+        find_stderr(&st);
     if (conf.to == LOG_TO_SYSLOG)
         syslog_connect();
 }

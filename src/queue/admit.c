@@ -1,0 +1,258 @@
+/* admit.c - commits, the files lent for large bodies, and room on the disk.
+ *
+ * The smtpd may be in hostile hands: its word is checked again in all of
+ * COMMIT. What is malformed costs it its channel; what we cannot do now is
+ * answered "later".
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "log/log.h"
+#include "queue/admit.h"
+#include "queue/cache.h"
+#include "queue/history.h"
+#include "queue/route.h"
+#include "queue/bundle.h"
+
+enum { GONE_MAX = 65536 };
+
+static const int64_t AHEAD = 24LL * 60 * 60 * 1000;     /* an id may be so far in the future */
+
+static void answer(struct peer *p, uint64_t id, enum fate fate, bool full)
+{
+    if (p != NULL && p->ops->committed != NULL)
+        p->ops->committed(p, &(struct msg_committed){ .id = id, .fate = (uint8_t)fate,
+                                                      .full = full });
+}
+
+/* ---------------------------------------------------------------- checks -- */
+
+/* legal - is this something that an honest smtpd would say? */
+
+static bool legal(const struct queue *q, const struct peer *p, const struct msg_commit *m,
+                  struct envelope *e)
+{
+    int64_t newest = q->wall > id_ms(q->id_floor) ? q->wall : id_ms(q->id_floor);
+    const struct lent *lent = m->lent != 0 ? roster_get(&q->lent, m->lent) : NULL;
+
+    if (m->id == 0 || id_slot(m->id) != p->slot || id_ms(m->id) > newest + AHEAD)
+        return false;
+    if (m->lent == 0 ? m->body.n > ADMIT_INLINE_MAX || m->length != 0
+                     : m->body.n > 0 || m->length > q->conf->limits.message_size + 65536)
+        return false;
+    if (m->envelope.n > ENVELOPE_MAX || !envelope_get(m->envelope, e) || (e->flags & ENV_BOUNCE))
+        return false;
+    return m->lent == 0 || lent == NULL || lent->peer == p->serial;
+}
+
+/* repeated - was this commit carried out already? Then it is answered. */
+
+static bool repeated(struct queue *q, struct peer *p, const struct msg_commit *m, bool *ok)
+{
+    const struct letter *letter = letter_get(q, m->id);
+    const struct gone *gone = letter == NULL ? roster_get(&q->gone, m->id) : NULL;
+    uint32_t nonce = nonce_fold(m->nonce);
+
+    *ok = (letter == NULL || letter->nonce == nonce) && (gone == NULL || gone->nonce == nonce);
+    if (!*ok || (letter == NULL && gone == NULL))
+        return !*ok;
+    if (gone != NULL || (letter->flags & LETTER_DURABLE))
+        answer(p, m->id, FATE_DONE, false);
+    return true;                /* else the answer is on its way */
+}
+
+/* ---------------------------------------------------------------- commit -- */
+
+static void undo(struct queue *q, struct letter *m)
+{
+    cache_drop(q->cache, m->entry.id);
+    letter_drop(q, m);
+}
+
+/* enter - the letter and its jobs, PARKED until it is durable */
+
+static struct letter *enter(struct queue *q, const struct msg_commit *m, const struct envelope *e)
+{
+    struct letter *letter = letter_new(&q->pages);
+
+    if (letter == NULL)
+        return NULL;
+    letter->entry.id = m->id;
+    letter->nonce = nonce_fold(m->nonce);
+    if (e->sender.n == 0)
+        letter->flags |= LETTER_BOUNCE;
+    if (!roster_put(&q->letters, letter)) {
+        letter_free(&q->pages, letter);
+        return NULL;
+    }
+    if (!route_letter(q, letter, m->envelope, NULL)) {
+        undo(q, letter);
+        return NULL;
+    }
+    return letter;
+}
+
+static void give_up_lent(struct queue *q, struct peer *p, uint64_t number)
+{
+    struct lent *lent = roster_take(&q->lent, number);
+
+    free(lent);
+    p->nlent -= p->nlent > 0;
+}
+
+bool admit_commit(struct queue *q, struct peer *p, const struct msg_commit *m)
+{
+    struct record record = { .type = RECORD_MESSAGE, .head = m->envelope, .body = m->body,
+                             .nonce = m->nonce, .large = m->lent, .length = m->length,
+                             .crc = m->crc };
+    struct letter *letter;
+    struct envelope e;
+    bool ok;
+
+    if (!legal(q, p, m, &e))
+        return false;
+    if (repeated(q, p, m, &ok))
+        return ok;
+    /* a file lent before we were restarted: its content is gone with it */
+    if (m->lent != 0 && roster_get(&q->lent, m->lent) == NULL) {
+        answer(p, m->id, FATE_LATER, false);
+        return true;
+    }
+    letter = q->draining ? NULL : enter(q, m, &e);
+    if (letter == NULL) {
+        answer(p, m->id, FATE_LATER, false);
+        return true;
+    }
+    record.entry = &letter->entry;
+    if (!bundle_commit(q, letter, p->serial, &record)) {
+        undo(q, letter);
+        answer(p, m->id, FATE_LATER, false);
+    } else if (m->lent != 0) {
+        give_up_lent(q, p, m->lent);        /* the journal's from here on */
+    } else {
+        cache_put(q->cache, m->id, m->envelope, m->body);
+    }
+    return true;
+}
+
+void admit_done(struct queue *q, struct letter *m, uint64_t peer, enum fate fate,
+                const struct why *why)
+{
+    struct peer *p = roster_get(&q->peers, peer);
+    uint64_t id = m->entry.id;
+    struct slice envelope, body;
+
+    if (fate != FATE_DONE) {
+        queue_trouble("commit", id, why);
+        answer(p, id, FATE_LATER, why->error == ENOSPC);
+        undo(q, m);
+        return;
+    }
+    m->flags |= LETTER_DURABLE;
+    answer(p, id, FATE_DONE, false);
+    count_add(commits, 1);
+    log_event(EVENT_QUEUED, LF_ID("id", id), LF_NUM("recipients", letter_pending(m)),
+              LF_NUM("bytes", m->entry.length));
+    if (cache_get(q->cache, id, &envelope, &body))
+        history_received(q, id, envelope, body.n);
+    else if (letter_read(q, m, &envelope, &body))
+        history_received(q, id, envelope, body.n);
+    letter_start(q, m);
+}
+
+void admit_gone(struct queue *q, uint64_t id, uint32_t nonce)
+{
+    struct gone *gone;
+
+    if (q->gone_ring == NULL)
+        q->gone_ring = calloc(GONE_MAX, sizeof *q->gone_ring);
+    if (q->gone_ring == NULL || roster_get(&q->gone, id) != NULL)
+        return;
+    gone = &q->gone_ring[q->gone_at++ % GONE_MAX];
+    if (gone->id != 0)
+        roster_take(&q->gone, gone->id);
+    *gone = (struct gone){ id, nonce };
+    if (!roster_put(&q->gone, gone))
+        gone->id = 0;
+}
+
+/* --------------------------------------------------------------- lending -- */
+
+static void lend(struct queue *q, struct peer *p)
+{
+    uint64_t number = 0;
+    int handle = journal_lend(q->journal, &number);
+    struct lent *lent;
+
+    if (handle < 0)
+        return;                 /* it asks again, or answers its client 451 */
+    lent = calloc(1, sizeof *lent);
+    if (lent != NULL)
+        *lent = (struct lent){ number, p->serial };
+    if (lent != NULL && roster_put(&q->lent, lent)) {
+        p->nlent++;
+        p->ops->lend(p, &(struct msg_lend){ number }, q->disk->fd(q->disk->ctx, handle));
+    } else {
+        free(lent);
+        journal_lend_back(q->journal, number);
+    }
+    q->disk->close(q->disk->ctx, handle);
+}
+
+bool admit_lend_more(struct queue *q, struct peer *p, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && p->nlent < LENT_MAX; i++)
+        lend(q, p);
+    return true;
+}
+
+bool admit_lend_back(struct queue *q, struct peer *p, uint64_t number)
+{
+    const struct lent *lent = roster_get(&q->lent, number);
+
+    if (lent == NULL || lent->peer != p->serial)
+        return false;
+    give_up_lent(q, p, number);
+    journal_lend_back(q->journal, number);
+    return true;
+}
+
+/* next_of - a file lent to this peer, or NULL */
+
+static struct lent *next_of(const struct queue *q, const struct peer *p)
+{
+    struct lent *lent;
+
+    for (size_t at = 0; (lent = roster_next(&q->lent, &at)) != NULL; )
+        if (lent->peer == p->serial)
+            return lent;
+    return NULL;
+}
+
+void admit_peer_gone(struct queue *q, struct peer *p)
+{
+    struct lent *lent;
+
+    while (p->nlent > 0 && (lent = next_of(q, p)) != NULL)
+        admit_lend_back(q, p, lent->number);
+}
+
+/* ------------------------------------------------------------------ room -- */
+
+void admit_room(struct queue *q)
+{
+    int64_t room = journal_room(q->journal);
+    bool full = room < (int64_t)q->conf->queue.min_free;
+
+    if (q->full && room < (int64_t)(q->conf->queue.min_free + q->conf->queue.min_free / 16))
+        full = true;            /* a little more than enough, or it flutters */
+    if (full == q->full)
+        return;
+    q->full = full;
+    log_event(EVENT_DISK_FULL, LF_STR("state", full ? "full" : "room again"),
+              LF_NUM("free", room), LF_NUM("min_free", q->conf->queue.min_free));
+    for (struct list *l = q->smtpds.next; l != &q->smtpds; l = l->next) {
+        struct peer *p = LIST_OWNER(l, struct peer, link);
+
+        p->ops->room(p, &(struct msg_room){ !full });
+    }
+}

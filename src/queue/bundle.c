@@ -1,0 +1,179 @@
+/* bundle.c - into the journal, and what follows when it is durable. */
+#include <errno.h>
+#include <stdlib.h>
+#include "log/log.h"
+#include "queue/admit.h"
+#include "queue/history.h"
+#include "queue/report.h"
+#include "queue/bundle.h"
+
+static const int64_t AGAIN = 5000;      /* ms until stalled units are tried again */
+
+struct bundle *bundle_new(struct letter *m)
+{
+    struct bundle *u = calloc(1, sizeof *u);
+
+    if (u != NULL) {
+        list_init(&u->link);
+        u->letter = m;
+    }
+    return u;
+}
+
+void bundle_free(struct bundle *u)
+{
+    for (size_t i = 0; u != NULL && i < u->n; i++) {
+        free(u->held[i][0]);
+        free(u->held[i][1]);
+    }
+    free(u);
+}
+
+static bool hold(char **held, struct slice *copy, struct slice s)
+{
+    *held = malloc(s.n + 1);
+    if (*held == NULL)
+        return false;
+    if (s.n > 0)
+        memcpy(*held, s.p, s.n);
+    *copy = slice_of(*held, s.n);
+    return true;
+}
+
+static bool add(struct bundle *u, struct record r, struct slice head, struct slice body)
+{
+    if (u->n == BUNDLE_RECORDS)
+        return false;
+    if (!hold(&u->held[u->n][0], &r.head, head) || !hold(&u->held[u->n][1], &r.body, body)) {
+        free(u->held[u->n][0]);
+        u->held[u->n][0] = NULL;
+        return false;
+    }
+    u->records[u->n++] = r;
+    return true;
+}
+
+bool bundle_add(struct bundle *u, enum record_type type, struct letter *m, struct slice head)
+{
+    u->removes |= type == RECORD_REMOVED;
+    return add(u, (struct record){ .type = type, .entry = &m->entry }, head, (struct slice){ 0 });
+}
+
+bool bundle_add_report(struct bundle *u, struct letter *report, struct slice envelope,
+                     struct slice body)
+{
+    if (u->nborn == BUNDLE_BORN
+        || !add(u, (struct record){ .type = RECORD_MESSAGE, .entry = &report->entry,
+                                    .nonce = report->entry.id }, envelope, body))
+        return false;
+    u->born[u->nborn++] = report;
+    return true;
+}
+
+/* count - the letters of a unit must stay where they are */
+
+static void count(struct queue *q, struct bundle *u, int by)
+{
+    u->letter->units = (uint16_t)(u->letter->units + by);
+    for (size_t i = 0; i < u->nborn; i++)
+        u->born[i]->units = (uint16_t)(u->born[i]->units + by);
+    q->units += (uint64_t)(int64_t)by;
+}
+
+static void stall(struct queue *q, struct bundle *u)
+{
+    list_push(&q->stalled, &u->link);
+    q->stalled_until = q->mono + AGAIN;
+}
+
+static void append(struct queue *q, struct bundle *u)
+{
+    if (journal_append(q->journal, u->records, u->n, u))
+        q->flush(q->user);
+    else
+        stall(q, u);
+}
+
+void bundle_append(struct queue *q, struct bundle *u)
+{
+    count(q, u, 1);
+    append(q, u);
+}
+
+bool bundle_commit(struct queue *q, struct letter *m, uint64_t peer, const struct record *message)
+{
+    struct bundle *u = bundle_new(m);
+
+    if (u == NULL)
+        return false;
+    if (!journal_append(q->journal, message, 1, u)) {
+        bundle_free(u);
+        return false;
+    }
+    u->peer = peer;
+    count(q, u, 1);
+    q->flush(q->user);
+    return true;
+}
+
+/* --------------------------------------------------------------- answers -- */
+
+static void finish(struct queue *q, struct bundle *u)
+{
+    struct letter *m = u->letter;
+    bool gone = u->removes;
+
+    count(q, u, -1);
+    for (size_t i = 0; i < u->nborn; i++)
+        report_born(q, u->born[i]);
+    if (gone) {
+        history_removed(q, m->entry.id, u->by);
+        log_event(EVENT_REMOVED, LF_ID("id", m->entry.id), LF_STR("by", u->by));
+        m->flags |= LETTER_REMOVED;
+    }
+    bundle_free(u);
+    if ((m->flags & LETTER_REMOVED) && m->units == 0)
+        letter_drop(q, m);
+}
+
+void bundle_done(void *owner, void *unit, enum fate fate, const struct why *why)
+{
+    struct queue *q = owner;
+    struct bundle *u = unit;
+    struct letter *m;
+    uint64_t peer;
+
+    if (u == NULL)
+        return;
+    m = u->letter;
+    peer = u->peer;
+    if (peer != 0) {
+        count(q, u, -1);
+        bundle_free(u);
+        admit_done(q, m, peer, fate, why);
+    } else if (fate == FATE_DONE) {
+        finish(q, u);
+    } else {
+        queue_trouble("write the journal", m->entry.id, why);
+        stall(q, u);
+    }
+}
+
+void bundles_again(struct queue *q)
+{
+    struct list *link, all;
+
+    if (list_empty(&q->stalled) || q->mono < q->stalled_until)
+        return;
+    list_init(&all);
+    while ((link = list_pop(&q->stalled)) != NULL)
+        list_push(&all, link);
+    while ((link = list_pop(&all)) != NULL) {
+        struct bundle *u = LIST_OWNER(link, struct bundle, link);
+
+        if (u->letter->flags & LETTER_REMOVED)
+            finish(q, u);       /* a later unit of it came through first */
+        else
+            append(q, u);
+    }
+}

@@ -1,0 +1,219 @@
+/* dispatch.c - choosing an agent and telling it what to deliver. */
+#include <stdlib.h>
+#include "log/log.h"
+#include "queue/dispatch.h"
+#include "queue/outcome.h"
+
+enum { PER_TURN = 64, PENDING_MAX = 8 << 20 };
+
+static const int64_t LEASE = 6LL * 60 * 60 * 1000;      /* ms; the agents' own limits are shorter */
+static const int64_t TROUBLE_WAIT = 60 * 1000;          /* ms until a job that we could not read */
+
+void lease_end(struct queue *q, struct lease *l)
+{
+    roster_take(&q->leases, l->number);
+    list_remove(&l->link);
+    l->agent->nleases--;
+    free(l);
+}
+
+bool lease_next(struct wire *w, uint32_t *index, struct slice *address, struct slice *original)
+{
+    if (w->bad || w->in.n == 0)
+        return false;
+    *index = wire_get_u32(w);
+    *address = wire_get_bytes(w);
+    *original = wire_get_bytes(w);
+    return !w->bad;
+}
+
+/* ---------------------------------------------------------------- agents -- */
+
+static size_t capacity(const struct queue *q, const struct peer *p)
+{
+    if (p->role == ROLE_LOCAL)
+        return LEASES_LOCAL;
+    return q->conf->relay.connections > 0 && q->conf->relay.connections < LEASES_RELAY
+           ? (size_t)q->conf->relay.connections : LEASES_RELAY;
+}
+
+static bool can_take(const struct queue *q, const struct peer *p)
+{
+    return q->mono >= p->leaving && p->nleases < capacity(q, p)
+        && (p->ops->pending == NULL || p->ops->pending(p) < PENDING_MAX);
+}
+
+/* choose - the least busy; agents that come first keep what they are used to */
+
+static struct peer *choose(const struct queue *q, enum lane lane)
+{
+    const struct list *all = lane == LANE_LOCAL ? &q->locals : &q->relays;
+    struct peer *best = NULL;
+
+    for (struct list *l = all->next; l != all; l = l->next) {
+        struct peer *p = LIST_OWNER(l, struct peer, link);
+
+        if (can_take(q, p) && (best == NULL || p->nleases < best->nleases))
+            best = p;
+    }
+    return best;
+}
+
+/* ------------------------------------------------------------------ lease -- */
+
+/* gather - the job's recipients, in the order of the envelope */
+
+static uint32_t gather(const struct job *job, const struct envelope *e, struct buf *rcpts,
+                       struct slice *sender)
+{
+    struct wire w = wire_reader(e->rcpts), out = wire_writer(rcpts);
+    uint32_t n = job_count(job), found = 0;
+    struct recipient r;
+
+    *sender = e->sender;
+    for (uint32_t i = 0; found < n && recipient_next(&w, &r); i++) {
+        if (job_rcpt(job, found) != i)
+            continue;
+        if (r.return_path.n > 0)
+            *sender = r.return_path;
+        wire_put_u32(&out, i);
+        wire_put_bytes(&out, r.address);
+        wire_put_bytes(&out, r.original);
+        found++;
+    }
+    return found;
+}
+
+static struct lease *lease_new(struct queue *q, struct job *job, struct peer *agent,
+                               struct slice sender, struct slice rcpts)
+{
+    struct lease *l = malloc(sizeof *l + sender.n + rcpts.n);
+
+    if (l == NULL)
+        return NULL;
+    *l = (struct lease){ .number = ++q->jobs, .job = job, .agent = agent,
+                         .deadline = q->mono + LEASE, .nrcpts = job_count(job),
+                         .sender = { l->bytes, sender.n },
+                         .rcpts = { l->bytes + sender.n, rcpts.n } };
+    memcpy(l->bytes, sender.n > 0 ? sender.p : "", sender.n);
+    memcpy(l->bytes + sender.n, rcpts.p, rcpts.n);
+    if (!roster_put(&q->leases, l)) {
+        free(l);
+        return NULL;
+    }
+    list_push(&agent->leases, &l->link);
+    agent->nleases++;
+    return l;
+}
+
+/* send - the body goes inline, or as the large file's descriptor */
+
+static bool send_it(struct queue *q, struct lease *l, uint32_t flags, struct slice body)
+{
+    const struct letter *m = l->job->letter;
+    struct destination *d = l->job->sched.dest;
+    struct msg_deliver deliver = {
+        .job = l->number, .id = m->entry.id, .destination = slice_of(d->text, d->n),
+        .sender = l->sender, .flags = flags, .nrcpts = l->nrcpts, .rcpts = l->rcpts,
+        .body = body, .length = body.n,
+    };
+    int handle = -1, fd = -1;
+    bool sent;
+
+    if (m->entry.flags & JOURNAL_LARGE) {
+        handle = journal_large_open(q->journal, &m->entry, &deliver.length);
+        if (handle < 0)
+            return false;
+        fd = q->disk->fd(q->disk->ctx, handle);
+        deliver.file = 1;
+    }
+    sent = l->agent->ops->deliver(l->agent, &deliver, fd);
+    if (handle >= 0)
+        q->disk->close(q->disk->ctx, handle);
+    return sent;
+}
+
+/* not_now - our own trouble, not the destination's */
+
+static void not_now(struct queue *q, struct job *job)
+{
+    sched_park(q->sched, &job->sched);
+    sched_defer_until(q->sched, &job->sched, q->mono + TROUBLE_WAIT);
+}
+
+static void deliver(struct queue *q, struct job *job, struct peer *agent)
+{
+    struct buf rcpts = BUF(ENVELOPE_MAX);
+    struct slice envelope, body, sender;
+    struct lease *l = NULL;
+    struct envelope e;
+
+    if (letter_read(q, job->letter, &envelope, &body) && envelope_get(envelope, &e)
+        && gather(job, &e, &rcpts, &sender) == job_count(job) && !rcpts.full)
+        l = lease_new(q, job, agent, sender, buf_view(&rcpts));
+    buf_free(&rcpts);
+    if (l == NULL) {
+        not_now(q, job);
+    } else if (!send_it(q, l, e.flags, body)) {
+        lease_end(q, l);
+        not_now(q, job);
+    }
+}
+
+bool dispatch_work(struct queue *q)
+{
+    bool more = false;
+
+    for (enum lane lane = LANE_RELAY; lane <= LANE_LOCAL && !q->draining; lane++) {
+        struct peer *agent;
+        unsigned n = 0;
+
+        while (sched_pending(q->sched, lane) && (agent = choose(q, lane)) != NULL
+               && n++ < PER_TURN)
+            deliver(q, job_of_sched(sched_next(q->sched, lane)), agent);
+        more |= n > PER_TURN;
+    }
+    return more;
+}
+
+/* ------------------------------------------------------------------- gone -- */
+
+/* back - the job is as it was before it was leased */
+
+static void back(struct queue *q, struct lease *l)
+{
+    struct job *job = l->job;
+
+    lease_end(q, l);
+    outcome_back(q, job);
+}
+
+void dispatch_peer_gone(struct queue *q, struct peer *p)
+{
+    while (!list_empty(&p->leases))
+        back(q, LIST_OWNER(p->leases.next, struct lease, link));
+}
+
+static void overdue_of(struct queue *q, struct list *agents)
+{
+    for (struct list *a = agents->next; a != agents; a = a->next) {
+        struct peer *p = LIST_OWNER(a, struct peer, link);
+
+        while (!list_empty(&p->leases)) {
+            struct lease *l = LIST_OWNER(p->leases.next, struct lease, link);
+
+            if (l->deadline > q->mono)
+                break;          /* they are in the order of their time */
+            log_event(EVENT_CHANNEL, LF_STR("peer", role_name(p->role)), LF_NUM("slot", p->slot),
+                      LF_STR("why", "no answer for a job"),
+                      LF_ID("id", l->job->letter->entry.id));
+            outcome_no_answer(q, l);
+        }
+    }
+}
+
+void dispatch_overdue(struct queue *q)
+{
+    overdue_of(q, &q->relays);
+    overdue_of(q, &q->locals);
+}

@@ -1,0 +1,32 @@
+/* dispatch.h - jobs leave for an agent, and come back when it goes. */
+#pragma once
+#include "queue/core.h"
+
+enum { LEASES_RELAY = 500, LEASES_LOCAL = 128 };    /* to one agent at once, at most */
+
+/* What an agent has. Kept until it answers, dies or takes too long. */
+struct lease {
+    uint64_t     number;        /* first: names it in the roster; MSG_DELIVER.job */
+    struct job  *job;
+    struct peer *agent;
+    struct list  link;          /* among the agent's */
+    int64_t      deadline;      /* mono ms */
+    uint32_t     nrcpts;
+    struct slice sender, rcpts; /* as sent; in bytes[] */
+    char         bytes[];
+};
+
+/* dispatch_work - hand out what may go; true: there is more */
+bool dispatch_work(struct queue *q);
+
+/* dispatch_peer_gone - its jobs are ready again, no attempt counted */
+void dispatch_peer_gone(struct queue *q, struct peer *p);
+
+/* dispatch_overdue - who has not answered for hours will not */
+void dispatch_overdue(struct queue *q);
+
+/* lease_end - forget a lease; the job stays LEASED for the caller to move */
+void lease_end(struct queue *q, struct lease *l);
+
+/* lease_next - read lease->rcpts: start with wire_reader(l->rcpts) */
+bool lease_next(struct wire *w, uint32_t *index, struct slice *address, struct slice *original);

@@ -1,0 +1,291 @@
+/* main.c - the queue process: the core on the event loop.
+ *
+ * One timer lets the core work when its time has come; everything that comes
+ * in lets it work at the end of the turn. The journal's flush runs on a thread
+ * of the pool, one at a time: what is appended meanwhile forms the next.
+ */
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "ipc/child.h"
+#include "log/log.h"
+#include "queue/channels.h"
+
+static const uint64_t DRAIN_LOOK = 50;      /* ms between looks at whether all has ended */
+
+struct shell {
+    struct child *child;
+    struct queue *queue;
+    struct disk  *disk;
+    uv_timer_t    timer;
+    uv_timer_t    drain;
+    uv_prepare_t  prepare;      /* before the loop waits: flush, work */
+    uv_idle_t     idle;         /* while there is more to do: do not wait */
+    uv_work_t     flush, chore;
+    bool          flushing, chored, wanted, work;
+    int64_t       drain_until;
+};
+
+static struct shell shell;
+
+static void now(struct shell *s)
+{
+    queue_at(s->queue, clock_mono(), clock_wall());
+}
+
+/* ---------------------------------------------------------------- flush -- */
+
+static void flush_start(struct shell *s);
+
+static void flush_work(uv_work_t *work)
+{
+    struct shell *s = work->data;
+
+    journal_flush_work(s->queue->journal);
+}
+
+static void flush_done(uv_work_t *work, int status)
+{
+    struct shell *s = work->data;
+
+    (void)status;
+    s->flushing = false;
+    now(s);
+    journal_flush_end(s->queue->journal);
+    s->work = true;
+    flush_start(s);
+}
+
+static void flush_start(struct shell *s)
+{
+    if (s->flushing || !journal_flush_begin(s->queue->journal))
+        return;
+    s->flushing = true;
+    s->flush.data = s;
+    if (uv_queue_work(s->child->loop, &s->flush, flush_work, flush_done) != 0) {
+        journal_flush_work(s->queue->journal);
+        flush_done(&s->flush, 0);
+    }
+}
+
+static void chore_work(uv_work_t *work)
+{
+    struct shell *s = work->data;
+
+    journal_chore_work(s->queue->journal);
+}
+
+static void chore_done(uv_work_t *work, int status)
+{
+    struct shell *s = work->data;
+
+    (void)status;
+    s->chored = false;
+    now(s);
+    journal_chore_end(s->queue->journal);
+    s->wanted = s->work = true;
+}
+
+static void chore_start(struct shell *s)
+{
+    if (s->chored || !journal_chore_begin(s->queue->journal))
+        return;
+    s->chored = true;
+    s->chore.data = s;
+    if (uv_queue_work(s->child->loop, &s->chore, chore_work, chore_done) != 0) {
+        journal_chore_work(s->queue->journal);
+        chore_done(&s->chore, 0);
+    }
+}
+
+/* want_flush - at the end of this turn, so that all of its commits share it */
+
+static void want_flush(void *user)
+{
+    ((struct shell *)user)->wanted = true;
+}
+
+static void want_work(void *user)
+{
+    ((struct shell *)user)->work = true;
+}
+
+/* ------------------------------------------------------------------ turns -- */
+
+static void nothing(uv_idle_t *idle)
+{
+    (void)idle;                 /* the prepare handle does the work */
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    ((struct shell *)timer->data)->work = true;
+}
+
+static void arm(struct shell *s)
+{
+    int64_t wait = queue_wake(s->queue) - clock_mono();
+
+    uv_timer_start(&s->timer, on_timer, wait > 0 ? (uint64_t)wait : 0, 0);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct shell *s = prepare->data;
+
+    if (s->work) {
+        now(s);
+        s->work = queue_work(s->queue);
+        chore_start(s);
+        arm(s);
+    }
+    if (s->wanted)
+        flush_start(s);
+    s->wanted = false;
+    if (s->work)
+        uv_idle_start(&s->idle, nothing);
+    else
+        uv_idle_stop(&s->idle);
+}
+
+/* ------------------------------------------------------------------- life -- */
+
+/* as_owner - the spool belongs to the queue's user from its first file on:
+ * until the child drops its privileges for good, only the effective ones */
+
+static bool as_owner(const struct conf *conf, bool on)
+{
+    char name[64], spool[4096];
+    struct passwd *pw;
+
+    if (getuid() != 0 || conf->queue_user.n == 0 || conf->queue_user.n >= sizeof name
+        || conf->spool.n >= sizeof spool)
+        return true;
+    if (!on)
+        return seteuid(0) == 0 && setegid(0) == 0;
+    memcpy(name, conf->queue_user.p, conf->queue_user.n);
+    name[conf->queue_user.n] = '\0';
+    memcpy(spool, conf->spool.p, conf->spool.n);
+    spool[conf->spool.n] = '\0';
+    pw = getpwnam(name);
+    if (pw == NULL)
+        return false;
+    mkdir(spool, 0700);
+    return chown(spool, pw->pw_uid, pw->pw_gid) == 0
+        && setegid(pw->pw_gid) == 0 && seteuid(pw->pw_uid) == 0;
+}
+
+static bool open_spool(struct shell *s)
+{
+    char spool[4096];
+    struct slice path = s->child->conf->spool;
+    struct why why = { 0 };
+    int error = 0;
+
+    if (path.n >= sizeof spool)
+        return false;
+    memcpy(spool, path.p, path.n);
+    spool[path.n] = '\0';
+    s->disk = disk_real(spool, &error);
+    if (s->disk == NULL) {
+        log_event(EVENT_SPOOL, LF_TEXT("spool", path), LF_STR("why", strerror(error)));
+        return false;
+    }
+    s->queue = queue_open(&(struct queue_options){
+        .conf = s->child->conf, .disk = s->disk, .seed = (uint64_t)clock_wall(),
+        .mono = clock_mono(), .wall = clock_wall(), .history = true, .flush = want_flush,
+        .user = s }, &why);
+    if (s->queue == NULL)
+        log_event(EVENT_SPOOL, LF_TEXT("spool", path), LF_STR("why", why.text));
+    return s->queue != NULL;
+}
+
+static bool begin(struct child *child)
+{
+    struct shell *s = &shell;
+    bool ok;
+
+    *s = (struct shell){ .child = child, .work = true, .wanted = true };
+    child->user = s;
+    ok = as_owner(child->conf, true) && open_spool(s);
+    if (!as_owner(child->conf, false) || !ok)
+        return false;
+    uv_timer_init(child->loop, &s->timer);
+    uv_timer_init(child->loop, &s->drain);
+    uv_prepare_init(child->loop, &s->prepare);
+    uv_idle_init(child->loop, &s->idle);
+    s->timer.data = s->drain.data = s->prepare.data = s;
+    uv_prepare_start(&s->prepare, on_prepare);
+    return true;
+}
+
+static bool common(struct channel *c, uint32_t type, struct wire *w, int *fd)
+{
+    (void)fd;
+    return child_receive_common(shell.child, c, type, w);
+}
+
+static void peer(struct child *child, struct channel *c)
+{
+    struct shell *s = child->user;
+
+    channels_add(s->queue, c, want_work, s, common);
+}
+
+static void reconf(struct child *child)
+{
+    struct shell *s = child->user;
+
+    now(s);
+    queue_reconf(s->queue, child->conf);
+    s->work = true;
+}
+
+static void look_drain(uv_timer_t *timer)
+{
+    struct shell *s = timer->data;
+
+    now(s);
+    if (!(queue_idle(s->queue) && !s->flushing && !s->chored) && clock_mono() < s->drain_until)
+        return;
+    if (s->flushing || s->chored)
+        return;                 /* never leave while a thread is writing */
+    uv_timer_stop(timer);
+    uv_prepare_stop(&s->prepare);
+    child_leave(s->child, EX_OK);
+}
+
+static void drain(struct child *child, unsigned seconds)
+{
+    struct shell *s = child->user;
+
+    queue_drain(s->queue);
+    s->drain_until = clock_mono() + (int64_t)seconds * 1000;
+    uv_timer_start(&s->drain, look_drain, 0, DRAIN_LOOK);
+}
+
+static void gauge(struct child *child)
+{
+    queue_gauge(((struct shell *)child->user)->queue);
+}
+
+int queue_main(void)
+{
+    static const struct child_role role = {
+        .role = ROLE_QUEUE, .begin = begin, .reconf = reconf, .peer = peer, .drain = drain,
+        .gauge = gauge,
+    };
+
+    int status = child_run(&role);
+
+    /* only now: until the loop has ended a peer may still speak */
+    if (shell.queue != NULL && !shell.flushing && !shell.chored)
+        queue_close(shell.queue);
+    if (shell.queue != NULL && !shell.flushing && !shell.chored)
+        disk_real_free(shell.disk);
+    return status;
+}

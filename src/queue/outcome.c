@@ -1,0 +1,399 @@
+/* outcome.c - fates of recipients: into the journal, the log, the schedule. */
+#include <stdlib.h>
+#include "log/log.h"
+#include "queue/history.h"
+#include "queue/outcome.h"
+#include "queue/past.h"
+#include "queue/report.h"
+
+static const int64_t LEAVING = 5000;    /* ms */
+
+static const struct slice no_answer = SLICE_INIT("the delivery process gave no answer");
+
+/* -------------------------------------------------------------- verdicts -- */
+
+struct verdict {
+    struct outcome outcome;
+    struct slice   address, original;
+    bool           said;        /* by the agent; else later, because nobody spoke of it */
+};
+
+struct verdicts {
+    struct verdict *v;
+    uint32_t        n;
+};
+
+static struct verdict *verdict_of(const struct verdicts *all, uint32_t index)
+{
+    for (uint32_t i = 0; i < all->n; i++)
+        if (all->v[i].outcome.index == index)
+            return &all->v[i];
+    return NULL;
+}
+
+static bool outcome_legal(const struct outcome *o)
+{
+    return o->fate <= FATE_NEVER && o->code < 1000 && o->status.n <= OUTCOME_STATUS_MAX
+        && o->text.n <= OUTCOME_TEXT_MAX;
+}
+
+/* verdicts_begin - every recipient of the lease, later until said otherwise */
+
+static bool verdicts_begin(struct verdicts *all, const struct lease *l, struct arena *arena)
+{
+    struct wire w = wire_reader(l->rcpts);
+    struct verdict *v;
+
+    *all = (struct verdicts){ arena_array(arena, l->nrcpts, sizeof *all->v), 0 };
+    if (all->v == NULL)
+        return false;
+    while (all->n < l->nrcpts) {
+        v = &all->v[all->n];
+        v->outcome = (struct outcome){ .fate = FATE_LATER, .status = SLICE_LIT("4.3.0"),
+                                       .text = no_answer };
+        if (!lease_next(&w, &v->outcome.index, &v->address, &v->original))
+            return false;
+        all->n++;
+    }
+    return true;
+}
+
+static bool verdicts_read(struct verdicts *all, const struct msg_result *m)
+{
+    struct wire w = wire_reader(m->outcomes);
+    struct verdict *v;
+    struct outcome o;
+    uint32_t n = 0;
+
+    while (outcome_next(&w, &o)) {
+        v = verdict_of(all, o.index);
+        if (v == NULL || v->said || !outcome_legal(&o))
+            return false;
+        v->outcome = o;
+        v->said = true;
+        n++;
+    }
+    return wire_done(&w) && n == m->noutcomes;
+}
+
+/* ---------------------------------------------------------------- records -- */
+
+/* put_record - the outcomes that are not failures (those wait for their report) */
+
+static bool put_record(struct bundle *u, const struct verdicts *all, struct past_head *head)
+{
+    struct buf outcomes = BUF(PAST_HEAD_MAX), bytes = BUF(PAST_HEAD_MAX + 8192);
+    struct wire w = wire_writer(&outcomes), out = wire_writer(&bytes);
+    bool ok = true;
+
+    for (uint32_t i = 0; i < all->n; i++) {
+        if (all->v[i].outcome.fate == FATE_NEVER)
+            continue;
+        outcome_put(&w, &all->v[i].outcome);
+        head->noutcomes++;
+    }
+    head->outcomes = buf_view(&outcomes);
+    if (head->noutcomes > 0) {
+        past_put(&out, head);
+        ok = !w.bad && !out.bad
+          && bundle_add(u, RECORD_OUTCOME, u->letter, buf_view(&bytes));
+    }
+    buf_free(&outcomes);
+    buf_free(&bytes);
+    return ok;
+}
+
+static enum event event_of(enum fate fate)
+{
+    return fate == FATE_DONE ? EVENT_DELIVERED : fate == FATE_NEVER ? EVENT_FAILED
+                                                                    : EVENT_DEFERRED;
+}
+
+static void tell(struct queue *q, const struct lease *l, const struct verdict *v,
+                 struct slice host, int64_t next)
+{
+    const struct outcome *o = &v->outcome;
+    const struct job *job = l->job;
+    uint64_t id = job->letter->entry.id;
+
+    log_event(event_of(o->fate), LF_ID("id", id), LF_TEXT("to", v->address),
+              LF_TEXT("destination", slice_of(job->sched.dest->text, job->sched.dest->n)),
+              LF_TEXT("host", host), LF_NUM("code", o->code), LF_TEXT("status", o->status),
+              LF_TEXT("text", o->text), LF_NUM("wait", next > 0 ? (next - q->mono) / 1000 : 0));
+    history_attempt(q, id, &(struct history_attempt){
+        .event = event_of(o->fate), .recipient = v->address, .host = host, .outcome = o,
+        .attempts = job->sched.attempts + (o->fate != FATE_LATER ? 1u : 0u),
+        .next = next > 0 ? q->wall + next - q->mono : 0 });
+}
+
+/* ----------------------------------------------------------------- settle -- */
+
+bool letter_expired(const struct queue *q, const struct letter *m)
+{
+    int64_t age = steady_age(&q->steady, id_ms(m->entry.id));
+
+    return steady_sure(&q->steady) && sched_expired(q->sched, 0, age);
+}
+
+void letter_finish(struct queue *q, struct letter *m, struct bundle *u)
+{
+    struct bundle *own = NULL;
+
+    if (job_next(m, NULL) != NULL || (m->flags & (LETTER_FAILING | LETTER_REMOVING | LETTER_ASTRAY))
+        || !(m->flags & LETTER_DURABLE))
+        return;
+    if (u == NULL && (u = own = bundle_new(m)) == NULL)
+        return;                 /* the sweep comes back to it */
+    if (u->by == NULL)
+        u->by = "delivery";
+    if (bundle_add(u, RECORD_REMOVED, m, slice_cstr(u->by)))
+        m->flags |= LETTER_REMOVING;
+    if (own != NULL && own->n > 0)
+        bundle_append(q, own);
+    else
+        bundle_free(own);
+}
+
+static void fail(struct queue *q, const struct lease *l, const struct verdict *v,
+                 struct slice host, bool expired)
+{
+    struct failure f = {
+        .index = v->outcome.index, .expired = expired, .code = v->outcome.code,
+        .return_path = l->sender, .address = v->address, .original = v->original,
+        .status = v->outcome.status, .text = v->outcome.text, .host = host, .wall = q->wall,
+    };
+
+    report_add(q, l->job->letter, &f);
+}
+
+/* wait_on - what is left of the job: held, or deferred until a time, or too old */
+
+static int64_t wait_on(struct queue *q, struct lease *l, const struct verdicts *all,
+                       struct slice host)
+{
+    struct job *job = l->job;
+
+    if (job->letter->flags & LETTER_HELD) {
+        sched_hold(q->sched, &job->sched);
+        return 0;
+    }
+    if (!letter_expired(q, job->letter))
+        return sched_defer(q->sched, &job->sched, q->mono);
+    for (uint32_t i = 0; i < all->n; i++)
+        if (all->v[i].outcome.fate == FATE_LATER && job_drop(job, all->v[i].outcome.index))
+            fail(q, l, &all->v[i], host, true);
+    return 0;
+}
+
+/* sort_out - the finished recipients leave the job */
+
+static void sort_out(struct queue *q, struct lease *l, const struct verdicts *all,
+                     struct slice host)
+{
+    for (uint32_t i = 0; i < all->n; i++) {
+        const struct verdict *v = &all->v[i];
+
+        if (v->outcome.fate == FATE_LATER)
+            continue;
+        job_drop(l->job, v->outcome.index);
+        tell(q, l, v, host, 0);
+        if (v->outcome.fate == FATE_NEVER)
+            fail(q, l, v, host, false);
+        if (v->outcome.fate == FATE_DONE)
+            count_add(delivered, 1);
+        else
+            count_add(failed, 1);
+    }
+}
+
+static void tell_later(struct queue *q, struct lease *l, const struct verdicts *all,
+                       struct slice host, int64_t next)
+{
+    for (uint32_t i = 0; i < all->n; i++) {
+        if (all->v[i].outcome.fate != FATE_LATER)
+            continue;
+        count_add(deferrals, 1);
+        tell(q, l, &all->v[i], host, next);
+    }
+}
+
+static void learn(struct queue *q, struct job *job, enum trouble trouble,
+                  const struct verdicts *all, struct slice host)
+{
+    static const enum sched_news news[TROUBLE_COUNT] = {
+        [TROUBLE_NONE] = SCHED_GOOD, [TROUBLE_HOST] = SCHED_BAD_HOST,
+        [TROUBLE_SESSION] = SCHED_BAD_SESSION,
+    };
+    struct destination *d = job->sched.dest;
+    struct slice reason = all->n > 0 ? all->v[0].outcome.text : host;
+    enum sched_change change = sched_result(q->sched, &job->sched, news[trouble], reason,
+                                            q->mono);
+
+    if (change != SCHED_SAME)
+        log_event(EVENT_DESTINATION, LF_TEXT("destination", slice_of(d->text, d->n)),
+                  LF_STR("state", change == SCHED_DOWN ? "trouble" : "ok"),
+                  LF_TEXT("reason", change == SCHED_DOWN ? reason : (struct slice){ 0 }),
+                  LF_NUM("wait", d->until > 0 ? (d->until - q->mono) / 1000 : 0));
+}
+
+/* cancel - a person removed the letter while the agent had the job */
+
+static void cancel(struct queue *q, struct job *job)
+{
+    if (!(job->letter->flags & LETTER_CANCELLED))
+        return;
+    while (job_count(job) > 0)
+        job_drop(job, job_rcpt(job, 0));
+    (void)q;
+}
+
+static void end_if_empty(struct queue *q, struct job *job)
+{
+    if (job_count(job) > 0)
+        return;
+    sched_detach(q->sched, &job->sched);
+    job_free(job);
+}
+
+static void settle(struct queue *q, struct lease *l, const struct verdicts *all,
+                   enum trouble trouble, struct slice host)
+{
+    struct job *job = l->job;
+    struct letter *m = job->letter;
+    struct destination *d = job->sched.dest;
+    struct bundle *u = bundle_new(m);
+    struct past_head head = { .host = host, .destination = slice_of(d->text, d->n) };
+    int64_t next = 0;
+
+    learn(q, job, trouble, all, host);
+    sort_out(q, l, all, host);
+    cancel(q, job);
+    if (job_count(job) > 0)
+        next = wait_on(q, l, all, host);
+    if (job_count(job) > 0)
+        tell_later(q, l, all, host, next);
+    head.attempts = job->sched.attempts;
+    head.next = next > 0 ? q->wall + next - q->mono : 0;
+    if (u != NULL && !put_record(u, all, &head))
+        queue_trouble("make an outcome record", m->entry.id, NULL);
+    end_if_empty(q, job);
+    if (u != NULL && (m->flags & LETTER_CANCELLED))
+        u->by = "person";
+    letter_finish(q, m, u);
+    if (u != NULL && u->n > 0)
+        bundle_append(q, u);
+    else
+        bundle_free(u);
+    report_consider(q, m);
+}
+
+/* ----------------------------------------------------------------- public -- */
+
+bool outcome_result(struct queue *q, struct peer *p, const struct msg_result *m)
+{
+    struct lease *l = roster_get(&q->leases, m->job);
+    struct arena arena = ARENA(16 << 20);
+    struct verdicts all;
+    bool ok;
+
+    if (l == NULL)
+        return m->job > 0 && m->job <= q->jobs;     /* an answer that came too late */
+    if (l->agent != p || m->trouble >= TROUBLE_COUNT || m->host.n > OUTCOME_HOST_MAX)
+        return false;
+    if (m->trouble == TROUBLE_LEAVING) {
+        struct job *job = l->job;
+
+        p->leaving = q->mono + LEAVING;
+        lease_end(q, l);
+        outcome_back(q, job);
+        return true;
+    }
+    ok = verdicts_begin(&all, l, &arena) && verdicts_read(&all, m);
+    if (ok) {
+        settle(q, l, &all, (enum trouble)m->trouble, m->host);
+        lease_end(q, l);
+    }
+    arena_free(&arena);
+    return ok;
+}
+
+void outcome_no_answer(struct queue *q, struct lease *l)
+{
+    struct arena arena = ARENA(1 << 20);
+    struct verdicts all;
+
+    if (verdicts_begin(&all, l, &arena)) {
+        settle(q, l, &all, TROUBLE_SESSION, (struct slice){ 0 });
+        lease_end(q, l);
+    } else {
+        struct job *job = l->job;
+
+        lease_end(q, l);
+        outcome_back(q, job);
+    }
+    arena_free(&arena);
+}
+
+void outcome_back(struct queue *q, struct job *job)
+{
+    struct letter *m = job->letter;
+
+    sched_park(q->sched, &job->sched);
+    cancel(q, job);
+    if (job_count(job) == 0) {
+        struct bundle *u = bundle_new(m);
+
+        end_if_empty(q, job);
+        if (u != NULL)
+            u->by = "person";
+        letter_finish(q, m, u);
+        if (u != NULL && u->n > 0)
+            bundle_append(q, u);
+        else
+            bundle_free(u);
+    } else if (m->flags & LETTER_HELD) {
+        sched_hold(q->sched, &job->sched);
+    } else {
+        sched_again(q->sched, &job->sched);
+    }
+}
+
+/* expire_rcpt - with the words of its last attempt, or the destination's trouble */
+
+static void expire_rcpt(struct queue *q, struct letter *m, uint32_t index,
+                        const struct recipient *r, struct slice sender,
+                        const struct past_rcpt *past, const struct destination *d)
+{
+    struct failure f = {
+        .index = index, .expired = true, .address = r->address, .original = r->original,
+        .return_path = r->return_path.n > 0 ? r->return_path : sender,
+        .status = past->known ? past->status : SLICE_LIT("4.4.7"), .code = past->code,
+        .text = past->known ? past->text : slice_cstr(d->reason != NULL ? d->reason
+                                           : "no attempt could be made in time"),
+        .host = past->host, .wall = past->wall,
+    };
+
+    report_add(q, m, &f);
+}
+
+void outcome_expire(struct queue *q, struct job *job)
+{
+    struct arena arena = ARENA(32 << 20);
+    struct letter *m = job->letter;
+    struct slice envelope, body;
+    struct envelope e;
+    struct recipient r;
+    struct past past;
+    struct wire w;
+
+    if (letter_read(q, m, &envelope, &body) && envelope_get(envelope, &e)
+        && past_read(q, m, e.nrcpts, &arena, &past)) {
+        w = wire_reader(e.rcpts);
+        sched_park(q->sched, &job->sched);
+        for (uint32_t i = 0; recipient_next(&w, &r); i++)
+            if (job_drop(job, i))
+                expire_rcpt(q, m, i, &r, e.sender, &past.rcpts[i], job->sched.dest);
+        end_if_empty(q, job);
+    }
+    arena_free(&arena);
+}

@@ -1,0 +1,23 @@
+/* roster.h - things found by a number of 64 bits, which they begin with.
+ *
+ * An open-addressing table of pointers: 8 bytes a slot, at most 7/8 full.
+ * Numbers may be chosen by strangers, so they are mixed with a secret. The
+ * first member of whatever is put in must be its uint64_t number (or a struct
+ * that begins with it). Owns none of its members.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct roster {
+    void   **slots;
+    size_t   n, cap;
+    uint64_t secret;
+};
+
+void *roster_get(const struct roster *r, uint64_t number);     /* or NULL */
+bool  roster_put(struct roster *r, void *member);              /* false: no memory; the number is not in it yet */
+void *roster_take(struct roster *r, uint64_t number);          /* remove and return, or NULL */
+void *roster_next(const struct roster *r, size_t *at);         /* as map_next */
+void  roster_free(struct roster *r);

@@ -1,0 +1,176 @@
+/* route.c - from addresses to destinations, and from recipients to jobs. */
+#include "queue/route.h"
+
+enum { TEXT_MAX = 1024 };
+
+struct slice route_domain(struct slice address)
+{
+    size_t at = slice_rchr(address, '@');
+
+    return slice_from(address, at + 1);
+}
+
+static struct hop done(struct buf *text, enum lane lane)
+{
+    return (struct hop){ .text = buf_view(text), .lane = lane };
+}
+
+/* last_mile - `deliver` of a domain or a sink */
+
+static struct hop last_mile(struct slice deliver, struct buf *text)
+{
+    if (slice_eq(deliver, SLICE_LIT("discard")))
+        deliver = SLICE_LIT("discard:");
+    buf_put_slice(text, deliver);
+    return done(text, slice_istarts(deliver, SLICE_LIT("lmtp:")) ? LANE_RELAY : LANE_LOCAL);
+}
+
+static struct hop to_sink(const struct conf *conf, struct slice listener, struct buf *text)
+{
+    for (size_t i = 0; i < conf->nlistens; i++)
+        if (conf->listens[i].role == LISTEN_SINK && conf->listens[i].deliver.n > 0
+            && slice_eq(conf->listens[i].address, listener))
+            return last_mile(conf->listens[i].deliver, text);
+    buf_printf(text, "maildir:%.*s/sink", SLICE(conf->spool));
+    return done(text, LANE_LOCAL);
+}
+
+static struct hop to_hold(struct slice why, struct buf *text)
+{
+    struct hop hop;
+
+    buf_printf(text, "hold:%.*s", SLICE(why));
+    hop = done(text, LANE_RELAY);
+    hop.hold = true;
+    return hop;
+}
+
+static struct hop to_host(struct slice host, unsigned port, struct buf *text)
+{
+    bool v6 = slice_chr(host, ':') < host.n && slice_chr(host, '[') == host.n;
+
+    buf_printf(text, v6 ? "host:[%.*s]:%u" : "host:%.*s:%u", SLICE(host), port);
+    return done(text, LANE_RELAY);
+}
+
+/* to_literal - [192.0.2.1] or [IPv6:2001:db8::1] (RFC 5321 §4.1.3) */
+
+static struct hop to_literal(struct slice domain, struct buf *text)
+{
+    struct slice inside = slice_first(slice_from(domain, 1), domain.n - 2);
+
+    if (slice_istarts(inside, SLICE_LIT("IPv6:")))
+        inside = slice_from(inside, 5);
+    return to_host(inside, 25, text);
+}
+
+static struct hop to_elsewhere(const struct conf *conf, struct slice domain, bool released,
+                               struct buf *text)
+{
+    const struct conf_route *route = conf_route_find(conf, domain);
+
+    if (route->via == VIA_HOST)
+        return to_host(route->host, route->port, text);
+    if (route->via == VIA_HOLD && !released)
+        return to_hold(route->pattern, text);
+    if (domain.n > 2 && domain.p[0] == '[')
+        return to_literal(domain, text);
+    buf_printf(text, "mx:%.*s", SLICE(domain));
+    return done(text, LANE_RELAY);
+}
+
+struct hop route_hop(const struct conf *conf, const struct envelope *e, struct slice address,
+                     bool released, struct buf *text)
+{
+    struct slice domain = route_domain(address);
+    const struct conf_domain *ours;
+
+    buf_clear(text);
+    if (e->flags & ENV_SINK)
+        return to_sink(conf, e->listener, text);
+    if (domain.n == 0)          /* <postmaster>: the one local part without a domain */
+        domain = conf->ndomains > 0 ? conf->domains[0].name : conf->hostname;
+    ours = conf_domain_find(conf, domain);
+    if (ours != NULL && ours->deliver.n > 0)
+        return last_mile(ours->deliver, text);
+    if (ours != NULL || slice_ieq(domain, conf->hostname))
+        return to_hold(SLICE_LIT("no deliver setting for this domain"), text);
+    return to_elsewhere(conf, domain, released, text);
+}
+
+/* ----------------------------------------------------------------- jobs -- */
+
+/* The open job of a destination takes recipients with one return path only:
+ * `path` counts the changes of it, and stands in the job's unused due time. */
+
+static bool new_job(struct queue *q, struct letter *m, struct destination *d, uint32_t index,
+                    uint32_t path, struct slice sender)
+{
+    struct job *job = job_new(m, index);
+
+    if (job == NULL)
+        return false;
+    sched_attach(q->sched, &job->sched, d, hash_keyed(sender));
+    job->sched.due = path;
+    d->user = job;              /* forgotten at the end of route_letter */
+    return true;
+}
+
+static bool place(struct queue *q, struct letter *m, const struct hop *hop, uint32_t index,
+                  uint32_t path, struct slice sender)
+{
+    struct destination *d = sched_destination(q->sched, hop->text, hop->lane);
+    struct job *open = d != NULL ? d->user : NULL;
+
+    if (d == NULL)
+        return false;
+    if (open != NULL && open->sched.due == path
+        && job_count(open) < q->conf->relay.recipients)
+        return job_add(open, index);
+    return new_job(q, m, d, index, path, sender);
+}
+
+static bool route_all(struct queue *q, struct letter *m, const struct envelope *e,
+                      const bool *skip, struct buf *text)
+{
+    struct wire w = wire_reader(e->rcpts);
+    struct slice return_path = { 0 };
+    uint32_t path = 0;
+    struct recipient r;
+    struct hop hop;
+
+    for (uint32_t i = 0; recipient_next(&w, &r); i++) {
+        if (skip != NULL && skip[i])
+            continue;
+        if (!slice_eq(return_path, r.return_path))
+            path++;
+        return_path = r.return_path;
+        hop = route_hop(q->conf, e, r.address, m->flags & LETTER_RELEASED, text);
+        if (text->full || !place(q, m, &hop, i, path, r.return_path.n > 0 ? r.return_path : e->sender))
+            return false;
+    }
+    return true;
+}
+
+bool route_letter(struct queue *q, struct letter *m, struct slice envelope, const bool *skip)
+{
+    struct buf text = BUF(TEXT_MAX);
+    struct envelope e;
+    struct job *job, *next;
+    bool ok;
+
+    if (!envelope_get(envelope, &e))
+        return false;
+    ok = route_all(q, m, &e, skip, &text);
+    buf_free(&text);
+    for (job = NULL; (job = job_next(m, job)) != NULL; )
+        job->sched.dest->user = NULL;
+    for (job = job_next(m, NULL); !ok && job != NULL; job = next) {
+        next = job->next;
+        if (job->sched.state != SCHED_PARKED)
+            continue;
+        sched_detach(q->sched, &job->sched);
+        job_free(job);
+    }
+    return ok;
+}

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,28 +51,26 @@ static void note_took(const struct dialog *d, const char *what)
     note(d, "[%s]  %.1f ms", what, (double)(now_us() - d->asked) / 1000);
 }
 
-static void show_reply(const struct dialog *d)
+/* show_reply - the lines as they came, not as the reader understood them */
+
+static void show_reply(struct dialog *d)
 {
-    const struct reply_in *r = &d->reader.reply;
     double ms = (double)(now_us() - d->asked) / 1000;
-    struct slice line;
-    unsigned n = 0;
+    struct slice raw = slice_trim(buf_view(&d->raw)), line, rest;
+    bool more = !d->quiet && d->raw.n > 0;
 
-    if (d->quiet)
-        return;
-    while (reader_line(r, n, &line)) {
-        struct slice next;
-        bool last = !reader_line(r, ++n, &next);
-
-        printf("< %u%c", r->code, last ? ' ' : '-');
-        text_print(stdout, line);
-        if (last)
-            printf("  [%.1f ms]", ms);
-        putchar('\n');
+    while (more) {
+        more = slice_cut(raw, '\n', &line, &rest);
+        fputs("< ", stdout);
+        text_print(stdout, slice_trim(line));
+        if (more)
+            putchar('\n');
+        else
+            printf("  [%.1f ms]\n", ms);
+        raw = rest;
     }
-    if (n == 0)
-        printf("< %u  [%.1f ms]\n", r->code, ms);
     fflush(stdout);
+    buf_clear(&d->raw);
 }
 
 static int lost(struct dialog *d, const char *why)
@@ -142,6 +142,7 @@ static bool try_address(struct dialog *d, const struct addrinfo *a)
     d->fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (d->fd >= 0 && (connect(d->fd, a->ai_addr, a->ai_addrlen) == 0
                        || (errno == EINPROGRESS && connected(d)))) {
+        setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
         note_took(d, "Connected");
         return true;
     }
@@ -162,6 +163,7 @@ int dialog_open(struct dialog *d)
 
     d->fd = -1;
     d->in = BUF(1 << 20);
+    d->raw = BUF(256 << 10);
     note(d, "[Resolving %s...]", d->host);
     error = getaddrinfo(d->host, d->port, &hints, &all);
     if (error != 0) {
@@ -225,6 +227,7 @@ static int read_reply(struct dialog *d)
     for (;;) {
         if (d->in.n > 0) {
             r = reader_next(&d->reader, buf_view(&d->in), &used);
+            buf_put_slice(&d->raw, slice_first(buf_view(&d->in), used));
             buf_drop(&d->in, used);
         }
         if (r == READER_REPLY) {
@@ -232,6 +235,7 @@ static int read_reply(struct dialog *d)
             return EX_OK;
         }
         if (r == READER_BAD) {
+            show_reply(d);
             note(d, "[This is not an SMTP reply]");
             return EX_PROTOCOL;
         }
@@ -337,6 +341,7 @@ void dialog_close(struct dialog *d)
     }
     d->fd = -1;
     buf_free(&d->in);
+    buf_free(&d->raw);
 }
 
 const char *dialog_name(char name[256])

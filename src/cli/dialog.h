@@ -13,7 +13,7 @@ struct dialog {
     int                 family;         /* AF_UNSPEC, AF_INET, AF_INET6 */
     int64_t             timeout;        /* ms for each step */
     bool                quiet;          /* print nothing but trouble */
-    struct buf          in;
+    struct buf          in, raw;        /* raw: what was read of this reply, to be shown */
     struct reply_reader reader;
     struct host_offers  offers;
     char                host[256], port[32];

@@ -1,0 +1,240 @@
+/* smtpd_world.h - a world of a few lines around one session, for tests.
+ *
+ * It knows some users by name (see `users`), answers lookups and commits at
+ * once or when told, and remembers the messages that became "durable". Time
+ * stands still unless a test moves it.
+ */
+#pragma once
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "conf/conf.h"
+#include "log/log.h"
+#include "mail/envelope.h"
+#include "smtpd/session.h"
+
+struct script {
+    struct conf  *conf;
+    struct server server;
+    struct session s;
+    struct buf    in, out;
+    /* what the world does */
+    enum room     room;
+    bool          slow_lookup, slow_commit, no_files;
+    enum committed fate;
+    /* what the session did */
+    struct { uint32_t serial, ticket; char address[400]; } asked[512];
+    unsigned      nasked;
+    uint64_t      last_id;
+    unsigned      messages, lent, given_back, commits;
+    struct lent   kept;             /* the file of the commit at hand */
+    struct buf    text, envelope;   /* of the last message */
+};
+
+static const char world_conf[] =
+    "hostname = \"mx.ours.example\"\n"
+    "spool = \"/nonexistent\"\n"
+    "listen \"127.0.0.1:25\" { role = mx }\n"
+    "listen \"127.0.0.1:26\" { role = sink }\n"
+    "domain \"ours.example\" { recipients = any deliver = \"discard\" }\n"
+    "trust { networks = {\"10.0.0.0/8\"} }\n";
+
+/* What is known of a local part. Others are unknown. */
+static const struct { const char *local; enum known known; enum fate fate; } users[] = {
+    { "user",       KNOWN_YES,     FATE_DONE },
+    { "u2",         KNOWN_YES,     FATE_DONE },
+    { "trouble",    KNOWN_TROUBLE, FATE_LATER },
+    { "asked",      KNOWN_ASK,     FATE_DONE },
+    { "list",       KNOWN_ASK,     FATE_DONE },
+    { "asked-no",   KNOWN_ASK,     FATE_NEVER },
+    { "asked-wait", KNOWN_ASK,     FATE_LATER },
+    { "postmaster", KNOWN_ASK,     FATE_NEVER },
+};
+
+static inline int world_user(struct slice local)
+{
+    for (size_t i = 0; i < sizeof users / sizeof users[0]; i++)
+        if (slice_ieq(local, slice_cstr(users[i].local)))
+            return (int)i;
+    return -1;
+}
+
+static inline enum known world_known(void *ctx, const struct conf_domain *d,
+                                     const struct mailbox *m)
+{
+    int i = world_user(m->local);
+
+    (void)ctx;
+    (void)d;
+    return i < 0 ? KNOWN_NO : users[i].known;
+}
+
+static inline void world_answer(struct script *w, unsigned i)
+{
+    struct buf entries = BUF(4096);
+    struct wire out = wire_writer(&entries);
+    struct slice local, domain;
+    struct answer answer = { .fate = FATE_NEVER };
+    int user;
+
+    slice_cut(slice_cstr(w->asked[i].address), '@', &local, &domain);
+    user = world_user(local);
+    if (user >= 0)
+        answer.fate = users[user].fate;
+    if (slice_ieq(local, SLICE_LIT("list"))) {
+        wire_put_bytes(&out, SLICE_LIT("a@ours.example"));
+        wire_put_bytes(&out, SLICE_LIT("owner-list@ours.example"));
+        wire_put_bytes(&out, SLICE_LIT("b@far.example"));
+        wire_put_bytes(&out, SLICE_LIT("owner-list@ours.example"));
+        answer.nentries = 2;
+        answer.entries = buf_view(&entries);
+    }
+    session_resolved(&w->s, w->asked[i].serial, w->asked[i].ticket, &answer);
+    buf_free(&entries);
+}
+
+static inline void world_resolve(void *ctx, struct session *s, uint32_t ticket,
+                                 struct slice address)
+{
+    struct script *w = ctx;
+
+    if (w->nasked == sizeof w->asked / sizeof w->asked[0])
+        return;
+    w->asked[w->nasked].serial = s->tx_serial;
+    w->asked[w->nasked].ticket = ticket;
+    snprintf(w->asked[w->nasked].address, sizeof w->asked[0].address, "%.*s", SLICE(address));
+    w->nasked++;
+    if (!w->slow_lookup)
+        world_answer(w, w->nasked - 1);
+}
+
+static inline enum room world_room(void *ctx)
+{
+    return ((struct script *)ctx)->room;
+}
+
+static inline uint64_t world_message_id(void *ctx)
+{
+    return ++((struct script *)ctx)->last_id;
+}
+
+static inline bool world_lend(void *ctx, struct session *s, struct lent *lent)
+{
+    struct script *w = ctx;
+
+    (void)s;
+    if (w->no_files)
+        return false;
+    lent->number = ++w->lent;
+    lent->fd = memfd_create("lent", MFD_CLOEXEC);
+    w->kept.fd = dup(lent->fd);
+    return lent->fd >= 0;
+}
+
+static inline void world_lend_back(void *ctx, struct lent *lent)
+{
+    struct script *w = ctx;
+
+    if (lent->fd >= 0)
+        close(lent->fd);
+    close(w->kept.fd);
+    w->given_back++;
+}
+
+static inline void world_keep(struct script *w, const struct session *s)
+{
+    buf_clear(&w->text);
+    buf_clear(&w->envelope);
+    session_envelope(s, &w->envelope);
+    if (s->tx->lent.number == 0) {
+        buf_put_slice(&w->text, buf_view(&s->body));
+    } else {
+        char *room = buf_room(&w->text, s->tx->length);
+
+        if (room != NULL && pread(w->kept.fd, room, s->tx->length, 0) == (ssize_t)s->tx->length)
+            buf_added(&w->text, s->tx->length);
+        close(w->kept.fd);
+    }
+    w->messages++;
+}
+
+static inline void world_commit(void *ctx, struct session *s)
+{
+    struct script *w = ctx;
+
+    w->commits++;
+    if (w->slow_commit)
+        return;
+    if (w->fate == COMMITTED_DONE)
+        world_keep(w, s);
+    session_committed(s, w->fate);
+}
+
+static const struct world scripted_world = {
+    .known = world_known, .resolve = world_resolve, .room = world_room,
+    .message_id = world_message_id, .lend = world_lend, .lend_back = world_lend_back,
+    .commit = world_commit,
+};
+
+static inline struct conf *world_conf_parse(void)
+{
+    char path[] = "/tmp/postrider-test-XXXXXX";
+    struct buf errors = BUF(65536);
+    int fd = mkstemp(path);
+    struct conf *conf;
+
+    if (fd < 0 || write(fd, world_conf, sizeof world_conf - 1) < 0)
+        abort();
+    close(fd);
+    conf = conf_parse(path, &errors);
+    unlink(path);
+    if (conf == NULL)
+        fprintf(stderr, "%.*s\n", SLICE(buf_view(&errors)));
+    buf_free(&errors);
+    return conf;
+}
+
+/* script_begin - a session from `client` at listener 0 (mx) or 1 (sink), not yet greeted */
+static inline void script_begin(struct script *w, struct conf *conf, unsigned listener,
+                                const char *client)
+{
+    static const struct log_conf quiet = { .to = LOG_TO_STDERR, .level = LOG_ALARM + 1,
+                                           .process = "test" };
+    struct ip ip = { 0 };
+
+    log_setup(&quiet);
+    *w = (struct script){ .conf = conf, .room = ROOM_YES, .in = BUF(16 << 20),
+                          .out = BUF(16 << 20), .text = BUF(16 << 20), .envelope = BUF(8 << 20) };
+    w->server = (struct server){ .conf = conf, .world = &scripted_world, .ctx = w,
+                                 .mono = 1000000, .wall = 1700000000000 };
+    ip_parse(slice_cstr(client), &ip);
+    session_begin(&w->s, &w->server, &conf->listens[listener], &ip, &w->out, 77, w);
+}
+
+/* script_go - let the session take what is there */
+static inline void script_go(struct script *w)
+{
+    size_t n;
+
+    do {
+        n = session_input(&w->s, buf_view(&w->in));
+        buf_drop(&w->in, n);
+    } while (n > 0 && w->in.n > 0);
+}
+
+static inline void script_feed(struct script *w, struct slice bytes)
+{
+    buf_put_slice(&w->in, bytes);
+    script_go(w);
+}
+
+static inline void script_end(struct script *w)
+{
+    session_end(&w->s);
+    buf_free(&w->in);
+    buf_free(&w->out);
+    buf_free(&w->text);
+    buf_free(&w->envelope);
+}

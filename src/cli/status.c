@@ -1,4 +1,5 @@
 /* status.c - postrider status: the processes, and how the mail flows. */
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "base/clock.h"
@@ -68,11 +69,34 @@ static void take_row(void *user, json_t *row)
     p->delivered = number(counts, "delivered");
 }
 
+/* role_rank - the order in which a message meets them */
+
+static size_t role_rank(const char *role)
+{
+    static const char *const order[] = {
+        "master", "smtpd", "lookup", "queue", "relay", "local", "console",
+    };
+    size_t i = 0;
+
+    while (i < sizeof order / sizeof order[0] && strcmp(order[i], role) != 0)
+        i++;
+    return i;
+}
+
+static int by_role(const void *a, const void *b)
+{
+    const struct process *p = a, *q = b;
+    size_t pr = role_rank(p->role), qr = role_rank(q->role);
+
+    return pr != qr ? (pr > qr) - (pr < qr) : (p->slot > q->slot) - (p->slot < q->slot);
+}
+
 static int take(const struct cli *cli, struct sample *s)
 {
     json_t *done = NULL;
     int status = control_ask(cli, json_pack("{s:s}", "do", "status"), take_row, s, &done);
 
+    qsort(s->processes, s->n, sizeof s->processes[0], by_role);
     s->at = clock_mono();
     s->missing = number(done, "missing");
     json_decref(done);
@@ -91,8 +115,8 @@ static const char *text_of(const json_t *row, const char *name)
 static void print_processes(const struct sample *s)
 {
     struct table t = {
-        .columns = 6, .heads = { "PROCESS", "PID", "GENERATION", "UP", "SESSIONS", "OUTGOING" },
-        .right = { false, true, true, true, true, true },
+        .columns = 6, .heads = { "PROCESS", "PID", "GENERATION", "SESSIONS", "OUTGOING", "UP" },
+        .right = { false, true, true, true, true, false },
     };
     char pid[24], generation[24], up[24], sessions[24], outgoing[24];
 
@@ -103,8 +127,8 @@ static void print_processes(const struct sample *s)
         snprintf(generation, sizeof generation, "%lld", (long long)p->generation);
         snprintf(sessions, sizeof sessions, "%lld", (long long)p->sessions);
         snprintf(outgoing, sizeof outgoing, "%lld", (long long)p->outgoing);
-        table_add(&t, (const char *const[]){ p->role, pid, generation,
-                  span_text(clock_wall() - p->started, up), sessions, outgoing });
+        table_add(&t, (const char *const[]){ p->role, pid, generation, sessions, outgoing,
+                  span_text(clock_wall() - p->started, up) });
     }
     table_print(&t, stdout, 0);
     table_free(&t);

@@ -132,30 +132,52 @@ bool read_words(const struct verb *v, void *into, int argc, char **argv,
 
 /* --- the whole command ------------------------------------------------------ */
 
-/* take_global - global options are taken out of argv wherever they stand, but
- * not beyond "--" nor where they are another option's value. The count left. */
+/* value_of - the value of a global option in word i or the one after it. NULL:
+ * this is another word; "" with *i at the end: the value is missing */
 
-static int take_global(struct cli *cli, int argc, char **argv, bool *ok)
+static const char *value_of(const char *name, int argc, char **argv, int *i)
+{
+    size_t n = strlen(name);
+
+    if (strncmp(argv[*i], name, n) != 0)
+        return NULL;
+    if (argv[*i][n] == '=' && name[1] == '-')
+        return argv[*i] + n + 1;
+    if (argv[*i][n] != '\0')
+        return NULL;
+    return ++*i < argc ? argv[*i] : "";
+}
+
+static bool take_one(struct cli *cli, int argc, char **argv, int *i)
+{
+    const char *value;
+
+    if (strcmp(argv[*i], "--json") == 0)
+        cli->json = true;
+    else if (strcmp(argv[*i], "--help") == 0 || strcmp(argv[*i], "-h") == 0)
+        cli->help = true;
+    else if ((value = value_of("-c", argc, argv, i)) != NULL
+             || (value = value_of("--config", argc, argv, i)) != NULL)
+        cli->conf = value;
+    else if ((value = value_of("--control", argc, argv, i)) != NULL)
+        cli->control = value;
+    else
+        return false;
+    return true;
+}
+
+/* take_global - global options are taken out of argv wherever they stand, but
+ * not beyond "--". The count left. */
+
+static int take_global(struct cli *cli, int argc, char **argv)
 {
     int kept = 0;
 
-    *ok = true;
     for (int i = 0; i < argc; i++) {
-        const char *w = argv[i];
-
-        if (strcmp(w, "--") == 0) {
+        if (strcmp(argv[i], "--") == 0) {
             while (i < argc)
                 argv[kept++] = argv[i++];
-        } else if (strcmp(w, "--json") == 0) {
-            cli->json = true;
-        } else if (strcmp(w, "--help") == 0 || strcmp(w, "-h") == 0) {
-            cli->help = true;
-        } else if (strcmp(w, "-c") == 0 || strcmp(w, "--config") == 0
-                   || strcmp(w, "--control") == 0) {
-            *ok = *ok && i + 1 < argc;
-            if (i + 1 < argc)
-                *(w[2] == 'c' && w[5] == 't' ? &cli->control : &cli->conf) = argv[++i];
-        } else {
+        } else if (!take_one(cli, argc, argv, &i)) {
             argv[kept++] = argv[i];
         }
     }
@@ -163,17 +185,21 @@ static int take_global(struct cli *cli, int argc, char **argv, bool *ok)
     return kept;
 }
 
+static bool no_file(const char *name)
+{
+    return name != NULL && name[0] == '\0';
+}
+
 int cli_main(int argc, char **argv)
 {
     struct cli cli = { 0 };
     const struct verb *v;
     int n, used;
-    bool ok;
 
-    n = take_global(&cli, argc - 1, argv + 1, &ok);
+    n = take_global(&cli, argc - 1, argv + 1);
     argv++;
-    if (!ok) {
-        fputs("postrider: a file name is missing after the last option\n", stderr);
+    if (no_file(cli.conf) || no_file(cli.control)) {
+        fputs("postrider: a file name is missing after -c, --config or --control\n", stderr);
         return EX_USAGE;
     }
     if (n > 0 && strcmp(argv[0], "version") == 0) {

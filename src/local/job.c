@@ -85,13 +85,13 @@ static struct job *job_alloc(const struct msg_deliver *m)
     };
     list_init(&job->link);
     if (job->memory == NULL || job->deliveries == NULL) {
-        job_free(job);
+        local_job_free(job);
         return NULL;
     }
     return job;
 }
 
-struct job *job_new(const struct msg_deliver *m, int *fd, bool *malformed)
+struct job *local_job_new(const struct msg_deliver *m, int *fd, bool *malformed)
 {
     struct job *job;
 
@@ -104,7 +104,7 @@ struct job *job_new(const struct msg_deliver *m, int *fd, bool *malformed)
         return NULL;
     if (!fill(job, m)) {
         *malformed = true;
-        job_free(job);
+        local_job_free(job);
         return NULL;
     }
     if (m->file) {
@@ -116,7 +116,7 @@ struct job *job_new(const struct msg_deliver *m, int *fd, bool *malformed)
     return job;
 }
 
-void job_fail(struct job *job, const char *status, const char *text, bool host)
+void local_job_fail(struct job *job, const char *status, const char *text, bool host)
 {
     for (size_t i = 0; i < job->n; i++) {
         struct delivery *d = &job->deliveries[i];
@@ -128,7 +128,7 @@ void job_fail(struct job *job, const char *status, const char *text, bool host)
     }
 }
 
-bool job_result(const struct job *job, struct buf *outcomes, struct msg_result *m)
+bool local_job_result(const struct job *job, struct buf *outcomes, struct msg_result *m)
 {
     struct wire w = wire_writer(outcomes);
 
@@ -150,7 +150,7 @@ bool job_result(const struct job *job, struct buf *outcomes, struct msg_result *
     return !outcomes->full && !w.bad;
 }
 
-void job_free(struct job *job)
+void local_job_free(struct job *job)
 {
     if (job == NULL)
         return;

@@ -17,14 +17,14 @@ struct job {
     size_t              n;
 };
 
-/* job_new - check a frame and copy what is needed. Takes *fd when the body is in
+/* local_job_new - check a frame and copy what is needed. Takes *fd when the body is in
  * it (stores -1). NULL with *malformed set, or without: no memory. */
-struct job *job_new(const struct msg_deliver *m, int *fd, bool *malformed);
+struct job *local_job_new(const struct msg_deliver *m, int *fd, bool *malformed);
 
-/* job_fail - every recipient later: this was not a destination of ours, or there is no room */
-void job_fail(struct job *job, const char *status, const char *text, bool host);
+/* local_job_fail - every recipient later: this was not a destination of ours, or there is no room */
+void local_job_fail(struct job *job, const char *status, const char *text, bool host);
 
-/* job_result - the answer. `outcomes` holds the bytes that *m points into. */
-bool job_result(const struct job *job, struct buf *outcomes, struct msg_result *m);
+/* local_job_result - the answer. `outcomes` holds the bytes that *m points into. */
+bool local_job_result(const struct job *job, struct buf *outcomes, struct msg_result *m);
 
-void job_free(struct job *job);
+void local_job_free(struct job *job);

@@ -58,10 +58,10 @@ static void answer(struct job *job)
     struct msg_result m;
 
     log_trouble(job);
-    if (job->from != NULL && job_result(job, &outcomes, &m))
+    if (job->from != NULL && local_job_result(job, &outcomes, &m))
         channel_send_msg_result(job->from, &m, -1);
     buf_free(&outcomes);
-    job_free(job);
+    local_job_free(job);
 }
 
 /* --- batches -------------------------------------------------------------- */
@@ -143,10 +143,10 @@ static bool ours(struct slice destination)
 static void take_job(struct job *job)
 {
     if (!ours(job->destination)) {
-        job_fail(job, "4.3.5", "local does not know this kind of destination", true);
+        local_job_fail(job, "4.3.5", "local does not know this kind of destination", true);
         answer(job);
     } else if (self.waiting_bytes + job->size > WAITING_BYTES) {
-        job_fail(job, "4.3.2", "too much mail is waiting for local delivery", true);
+        local_job_fail(job, "4.3.2", "too much mail is waiting for local delivery", true);
         answer(job);
     } else {
         self.waiting_bytes += job->size;
@@ -163,7 +163,7 @@ static bool on_deliver(struct channel *c, struct wire *w, int *fd)
 
     if (!msg_deliver_get(w, &m))
         return false;
-    job = job_new(&m, fd, &malformed);
+    job = local_job_new(&m, fd, &malformed);
     if (job == NULL && !malformed)  /* no memory: an answer without outcomes is later for all */
         return channel_send_msg_result(c, &(struct msg_result){ .job = m.job }, -1) || true;
     if (job == NULL)
@@ -194,7 +194,7 @@ static void forget(struct list *jobs, struct channel *c, bool begun)
         if (!begun) {
             list_remove(node);
             self.waiting_bytes -= job->size;
-            job_free(job);
+            local_job_free(job);
         }
     }
 }

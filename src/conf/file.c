@@ -17,7 +17,12 @@ static struct {
     struct conf_errors *errors;
     struct slice        text;
     bool                no_memory;
+    bool                ended;      /* END_MARK was seen */
 } now;
+
+/* Put behind every file, and known only outside of sections: libconfuse takes
+ * the end of the file for the end of a section that was never closed. */
+#define END_MARK "end-of-file"
 
 /* distance - single-character edits from a to b; names here are short */
 
@@ -91,24 +96,44 @@ static enum conf_section section_of(cfg_t *cfg)
     return SECTION_TOP;
 }
 
+/* section_line - where the section that is being read at `line` begins: the
+ * last line up to there whose first word is its name */
+
+static unsigned section_line(const char *name, unsigned line)
+{
+    struct slice rest = now.text, one;
+    unsigned found = line;
+
+    for (unsigned i = 1; i <= line && rest.n > 0; i++) {
+        slice_cut(rest, '\n', &one, &rest);
+        if (slice_istarts(slice_trim(one), slice_cstr(name)))
+            found = i;
+    }
+    return found;
+}
+
 static void unknown_name(cfg_t *cfg, struct slice name)
 {
     enum conf_section section = section_of(cfg);
+    const char *in = section == SECTION_TOP ? "" : "in ";
     const char *where = section == SECTION_TOP ? "here" : conf_sections[section].name;
     const struct conf_section_row *other = home(name);
     const char *near = nearest(section, name);
     unsigned line = (unsigned)cfg->line;
 
-    if (other != NULL)
-        conf_error(now.errors, line, "\"%.*s\" is not known in %s; it belongs %s%s%s",
-                   SLICE(name), where, other->name[0] ? "into " : "outside of any section",
+    if (slice_eq(name, SLICE_LIT(END_MARK)))
+        conf_error(now.errors, section_line(where, line), "the section \"%s\" does not end; "
+                   "write } behind it", where);
+    else if (other != NULL)
+        conf_error(now.errors, line, "\"%.*s\" is not known %s%s; it belongs %s%s%s",
+                   SLICE(name), in, where, other->name[0] ? "into " : "outside of any section",
                    other->name, other->name[0] ? " { }" : "");
     else if (near != NULL)
-        conf_error(now.errors, line, "\"%.*s\" is not known in %s; did you mean \"%s\"?",
-                   SLICE(name), where, near);
+        conf_error(now.errors, line, "\"%.*s\" is not known %s%s; did you mean \"%s\"?",
+                   SLICE(name), in, where, near);
     else
-        conf_error(now.errors, line, "\"%.*s\" is not known in %s; see postrider.conf(5)",
-                   SLICE(name), where);
+        conf_error(now.errors, line, "\"%.*s\" is not known %s%s; see postrider.conf(5)",
+                   SLICE(name), in, where);
 }
 
 /* on_error - libconfuse found an error of syntax or an unknown name */
@@ -127,22 +152,6 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
     }
     conf_error(now.errors, (unsigned)cfg->line, "%s; see postrider.conf(5) for the syntax",
                text);
-}
-
-/* section_line - where the section that is being read at `line` begins: the
- * last line up to there whose first word is its name */
-
-static unsigned section_line(const char *name, unsigned line)
-{
-    struct slice rest = now.text, one;
-    unsigned found = line;
-
-    for (unsigned i = 1; i <= line && rest.n > 0; i++) {
-        slice_cut(rest, '\n', &one, &rest);
-        if (slice_istarts(slice_trim(one), slice_cstr(name)))
-            found = i;
-    }
-    return found;
 }
 
 static struct conf_block *block_of(enum conf_section section, struct slice title,
@@ -219,6 +228,14 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
     return now.no_memory ? -1 : 0;
 }
 
+static int on_end(cfg_t *cfg, cfg_opt_t *opt)
+{
+    (void)cfg;
+    (void)opt;
+    now.ended = true;
+    return 0;
+}
+
 static cfg_opt_t value_option(const struct conf_setting *s)
 {
     cfg_opt_t one = CFG_STR(s->name, NULL, CFGF_NODEFAULT);
@@ -241,15 +258,17 @@ static cfg_opt_t section_option(const struct conf_section_row *row, cfg_opt_t *o
     return opt;
 }
 
-enum { OPTIONS = SETTING_COUNT + 2 * SECTION_COUNT };
+enum { OPTIONS = SETTING_COUNT + 2 * SECTION_COUNT + 1 };
 
 /* make_options - libconfuse's table from ours; returns the one of the top */
 
 static cfg_opt_t *make_options(cfg_opt_t all[OPTIONS])
 {
-    cfg_opt_t end = CFG_END(), *next = all, *sections[SECTION_COUNT];
+    cfg_opt_t end = CFG_END(), mark = CFG_STR(END_MARK, NULL, CFGF_NODEFAULT);
+    cfg_opt_t *next = all, *sections[SECTION_COUNT];
     unsigned first, n;
 
+    mark.validcb = on_end;
     for (unsigned i = SECTION_COUNT; i-- > 0; ) {   /* the top last: it names the others */
         conf_section_span((enum conf_section)i, &first, &n);
         sections[i] = next;
@@ -257,6 +276,8 @@ static cfg_opt_t *make_options(cfg_opt_t all[OPTIONS])
             *next++ = value_option(&conf_settings[first + j]);
         for (unsigned j = 1; i == SECTION_TOP && j < SECTION_COUNT; j++)
             *next++ = section_option(&conf_sections[j], sections[j]);
+        if (i == SECTION_TOP)
+            *next++ = mark;
         *next++ = end;
     }
     return sections[SECTION_TOP];
@@ -279,21 +300,23 @@ static bool parse(const char *text)
 bool doc_read_file(struct arena *a, struct conf_doc *doc, struct slice text,
                    struct conf_errors *errors)
 {
-    struct slice copy = arena_copy(a, text);
+    struct slice copy = arena_printf(a, "%.*s\n" END_MARK " = 1\n", SLICE(text));
     bool ok;
 
     if (copy.p == NULL)
-        return conf_error(errors, 0, "too large, or no memory");
+        return conf_error(errors, 0, "no memory");
     if (slice_chr(text, '\0') < text.n)
         return conf_error(errors, 0, "there is a NUL byte in it; it must be a text");
     now.arena = a;
     now.doc = doc;
     now.errors = errors;
     now.text = copy;
-    now.no_memory = false;
+    now.no_memory = now.ended = false;
     ok = parse(copy.p);
     if (now.no_memory)
         return conf_error(errors, 0, "too many sections, or no memory");
+    if (ok && !now.ended)
+        return conf_error(errors, 0, "the file ends inside of a comment; write */ behind it");
     if (!ok && errors->n == 0)
         return conf_error(errors, 0, "cannot be read as a configuration");
     return errors->n == 0;

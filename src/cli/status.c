@@ -138,11 +138,11 @@ static void print_processes(const struct sample *s)
 
 static void print_totals(const struct sample *s)
 {
-    printf("\nQueue: %lld messages, %lld recipients (%lld being delivered, %lld deferred), "
-           "%lld messages held\n",
-           (long long)s->totals[COUNT_waiting], (long long)s->totals[COUNT_waiting_recipients],
-           (long long)s->totals[COUNT_leased], (long long)s->totals[COUNT_deferred],
-           (long long)s->totals[COUNT_held]);
+    printf("\nQueue: messages %lld (held %lld), recipients %lld (being delivered %lld, "
+           "deferred %lld)\n",
+           (long long)s->totals[COUNT_waiting], (long long)s->totals[COUNT_held],
+           (long long)s->totals[COUNT_waiting_recipients],
+           (long long)s->totals[COUNT_leased], (long long)s->totals[COUNT_deferred]);
     printf("Since start: %lld accepted, %lld refused, %lld delivered, %lld deferrals, "
            "%lld failed, %lld reports\n",
            (long long)s->totals[COUNT_accepted], (long long)s->totals[COUNT_refused],

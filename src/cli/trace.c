@@ -68,12 +68,14 @@ static void say_list(const json_t *row, const char *name)
 
 static void on_received(const json_t *row)
 {
-    char size[16];
-
-    say("received from [", text_of(row, "client"), "]");
-    say(" (", text_of(row, "helo"), ", ");
-    say("", text_of(row, "protocol"), "), ");
-    printf("%s", size_text(json_integer_value(json_object_get(row, "size")), size));
+    if (has(row, "client")) {
+        say("received from [", text_of(row, "client"), "]");
+        say(" (", text_of(row, "helo"), ", ");
+        say("", text_of(row, "protocol"), "), ");
+    } else {
+        fputs("written by this server, ", stdout);
+    }
+    printf("%lld bytes", (long long)json_integer_value(json_object_get(row, "size")));
     if (has(row, "session"))
         say(", session ", text_of(row, "session"), "");
     say("\n                     from <", text_of(row, "sender"), "> to ");
@@ -113,6 +115,12 @@ static void on_held(const json_t *row)
         say(": ", text_of(row, "text"), "");
 }
 
+static void on_dropped(const json_t *row)
+{
+    (void)row;
+    fputs("this was a report; nobody is left to be told, so it was dropped", stdout);
+}
+
 static void on_waiting(const json_t *row)
 {
     say("still here, ", text_of(row, "state"), ": ");
@@ -136,34 +144,18 @@ static const struct { const char *name; void (*tell)(const json_t *row); } telle
     { "received", on_received }, { "delivered", on_outcome }, { "deferred", on_outcome },
     { "failed", on_outcome }, { "expired", on_outcome }, { "bounced", on_report },
     { "warned", on_report }, { "removed", on_removed }, { "held", on_held },
-    { "waiting", on_waiting },
+    { "waiting", on_waiting }, { "double_bounce", on_dropped },
 };
 
 /* --- one row after the other --------------------------------------------------------- */
 
-struct story {
-    const struct cli *cli;
-    char              id[ID_TEXT + 1];      /* of the rows before */
-    size_t            rows;
-};
-
-static void tell(void *user, json_t *row)
+static void tell(const json_t *row)
 {
-    struct story *s = user;
     const char *event = text_of(row, "event");
     void (*teller)(const json_t *) = on_other;
     char when[24] = "";
     int64_t at;
 
-    s->rows++;
-    if (s->cli->json) {
-        control_print_json(NULL, row);
-        return;
-    }
-    if (strcmp(s->id, text_of(row, "id")) != 0) {
-        snprintf(s->id, sizeof s->id, "%s", text_of(row, "id"));
-        say(s->rows > 1 ? "\nMessage " : "Message ", s->id, "\n");
-    }
     if (time_parse(text_of(row, "time"), &at))
         time_local(at, when);
     printf("%-19s  ", when);
@@ -174,13 +166,57 @@ static void tell(void *user, json_t *row)
     putchar('\n');
 }
 
+/* gather - rows come in the order of time; people read one message after the
+ * other. The stories are an object of arrays, in the order of their beginnings. */
+
+static void gather(void *user, json_t *row)
+{
+    json_t *stories = user, *story = json_object_get(stories, text_of(row, "id"));
+
+    if (story == NULL) {
+        story = json_array();
+        json_object_set_new(stories, text_of(row, "id"), story);
+    }
+    json_array_append(story, row);
+}
+
+static void tell_all(json_t *stories)
+{
+    const char *id, *gap = "";
+    json_t *story, *row;
+    size_t i;
+
+    json_object_foreach(stories, id, story) {
+        printf("%sMessage ", gap);
+        say("", id, "\n");
+        json_array_foreach(story, i, row)
+            tell(row);
+        gap = "\n";
+    }
+}
+
+static int ask(const struct cli *cli, const char *what)
+{
+    json_t *stories = json_object(), *done = NULL;
+    json_t *request = json_pack("{s:s, s:s}", "do", "trace",
+                                strchr(what, '@') == NULL ? "id" : "recipient", what);
+    int status = control_ask(cli, request, cli->json ? control_print_json : gather, stories, &done);
+
+    tell_all(stories);
+    if (status == EX_OK && !cli->json && json_object_size(stories) == 0) {
+        say("Nothing is known of ", what, ": its history may have been forgotten; see the log.\n");
+        status = EX_DATAERR;
+    }
+    json_decref(stories);
+    json_decref(done);
+    return status;
+}
+
 static int run(const struct cli *cli, const struct verb *v, int argc, char **argv)
 {
     static struct text_list words;
-    struct story s = { .cli = cli };
     const char *what;
     uint64_t id;
-    int status;
 
     words = (struct text_list){ .n = 0 };
     if (!read_words(v, NULL, argc, argv, &words))
@@ -190,13 +226,7 @@ static int run(const struct cli *cli, const struct verb *v, int argc, char **arg
     what = words.items[0];
     if (strchr(what, '@') == NULL && !id_parse(slice_cstr(what), &id))
         return usage_error(v, "that is neither a message id nor an address");
-    status = control_ask(cli, json_pack("{s:s, s:s}", "do", "trace",
-                         strchr(what, '@') == NULL ? "id" : "recipient", what), tell, &s, NULL);
-    if (status == EX_OK && s.rows == 0) {
-        say("Nothing is known of ", what, ": its history may have been forgotten; see the log.\n");
-        return EX_DATAERR;
-    }
-    return status;
+    return ask(cli, what);
 }
 
 const struct verb trace_verbs[] = {

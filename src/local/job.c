@@ -134,7 +134,7 @@ bool local_job_result(const struct job *job, struct buf *outcomes, struct msg_re
 
     *m = (struct msg_result){
         .job = job->number, .trouble = TROUBLE_NONE,
-        .host = job->destination, .noutcomes = (uint32_t)job->n,
+        .noutcomes = (uint32_t)job->n,      /* no host: nobody else is concerned */
     };
     for (size_t i = 0; i < job->n; i++) {
         const struct delivery *d = &job->deliveries[i];

@@ -166,21 +166,31 @@ static int open_beneath(int at, const char *path)
     return (int)syscall(SYS_openat2, at, path, &how, sizeof how);
 }
 
+/* step_failed - which directory, and on the way to which Maildir */
+
+static void step_failed(struct why *why, const char *doing, const char *name, const char *whole)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "%s directory %.40s of", doing, name);
+    why_errno(why, text, whole);
+}
+
 /* step - from directory `at` into one component, making it when it is missing.
  * Its name is made durable at once: else a power cut could take the directory
  * away with mail in it that was synced. Closes `at`. */
 
-static int step(int at, const char *name, mode_t mode, struct why *why)
+static int step(int at, const char *name, mode_t mode, const char *whole, struct why *why)
 {
     int fd = openat(at, name, DIRECTORY);
 
     if (fd < 0 && errno == ENOENT) {
         if ((mkdirat(at, name, mode) < 0 && errno != EEXIST) || fsync(at) < 0)
-            why_errno(why, "create directory", name);
+            step_failed(why, "create", name, whole);
         else if ((fd = openat(at, name, DIRECTORY)) < 0)
-            why_errno(why, "open directory", name);
+            step_failed(why, "open", name, whole);
     } else if (fd < 0) {
-        why_errno(why, "open directory", name);
+        step_failed(why, "open", name, whole);
     }
     close(at);
     return fd;
@@ -189,7 +199,7 @@ static int step(int at, const char *name, mode_t mode, struct why *why)
 /* walk - component by component from `at`, which is closed. The components
  * are plain names, so each step stays beneath. */
 
-static int walk(int at, struct slice rest, mode_t mode, struct why *why)
+static int walk(int at, struct slice rest, mode_t mode, const char *whole, struct why *why)
 {
     char name[COMPONENT + 1];
     struct slice part;
@@ -205,7 +215,7 @@ static int walk(int at, struct slice rest, mode_t mode, struct why *why)
         }
         memcpy(name, part.p, part.n);
         name[part.n] = '\0';
-        at = step(at, name, mode, why);
+        at = step(at, name, mode, whole, why);
     }
     return at;
 }
@@ -228,7 +238,7 @@ static int open_fixed(const struct maildir_path *path, struct why *why)
         return -1;
     }
     fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? fd : walk(fd, slice_of(text, path->fixed), 0755, why);
+    return fd < 0 ? fd : walk(fd, slice_of(text, path->fixed), 0755, path->text, why);
 }
 
 /* open_base - the Maildir itself; one call when it is there, else step by step */
@@ -244,10 +254,11 @@ static int open_base(const struct maildir_path *path, struct why *why)
         close(fixed);
         return fd;
     }
-    return walk(fixed, slice_of(path->text + path->fixed, path->n - path->fixed), 0700, why);
+    return walk(fixed, slice_of(path->text + path->fixed, path->n - path->fixed), 0700,
+                path->text, why);
 }
 
-static int open_part(int base, const char *name, struct why *why)
+static int open_part(int base, const char *name, const char *whole, struct why *why)
 {
     int at = fcntl(base, F_DUPFD_CLOEXEC, 0);
 
@@ -255,7 +266,7 @@ static int open_part(int base, const char *name, struct why *why)
         why_errno(why, "open directory", name);
         return -1;
     }
-    return step(at, name, 0700, why);
+    return step(at, name, 0700, whole, why);
 }
 
 bool maildir_open(struct maildir *m, const struct maildir_path *path, struct why *why)
@@ -265,11 +276,11 @@ bool maildir_open(struct maildir *m, const struct maildir_path *path, struct why
     *m = (struct maildir){ -1, -1 };
     if (base < 0)
         return false;
-    m->tmp = open_part(base, "tmp", why);
+    m->tmp = open_part(base, "tmp", path->text, why);
     if (m->tmp >= 0)
-        m->new = open_part(base, "new", why);
+        m->new = open_part(base, "new", path->text, why);
     if (m->new >= 0)
-        cur = open_part(base, "cur", why);
+        cur = open_part(base, "cur", path->text, why);
     close(base);
     if (cur < 0) {
         maildir_close(m);

@@ -1,13 +1,16 @@
 """Each of the clients that people use carries a message into a Maildir."""
+import random
 import shutil
 import smtplib
 import subprocess
 
 import pytest
 
+import maildir
 import messages
 import peers
 from maildir import assert_carried, unix
+from ports import free_port, wait_until
 
 SENDER, RECIPIENT = "sender@client.test", "alice@example.org"
 
@@ -35,14 +38,13 @@ def only_message(server):
 
 def test_swaks_carries_a_message(server, place):
     needs("swaks")
-    # swaks takes a message with LF and sends CRLF; octets above 127 are read as they are
-    (place / "message").write_bytes(unix(text()))
+    # swaks wants LF, takes a dot at the end for the end, and ends the last line itself
+    sent = messages.plain(SENDER, RECIPIENT, body=messages.awkward_body() + "The end.\r\n")
+    (place / "message").write_bytes(unix(sent).removesuffix(b"\n"))
     said = done(["swaks", "--server", "127.0.0.1", "--port", server.port, "--from", SENDER, "--to", RECIPIENT,
                  "--data", f"@{place}/message", "--suppress-data"])
     assert "250 2.0.0 Ok: queued as" in said
-    delivered = only_message(server)
-    assert unix(text())[:40] in delivered.data[:2000] or b"X-Mailer" in delivered.data
-    assert unix(messages.awkward_body().encode()).rstrip(b"\n") in delivered.data
+    assert_carried(only_message(server), sent)
 
 
 def test_curl_carries_a_message(server, place):
@@ -65,7 +67,7 @@ def test_msmtp_carries_a_message(server, place):
 def test_smtplib_carries_a_message(server):
     sent = text()
     with smtplib.SMTP("127.0.0.1", server.port, local_hostname="client.test") as client:
-        refused = client.sendmail(SENDER, [RECIPIENT], sent, mail_options=["BODY=8BITMIME", f"SIZE={len(sent)}"])
+        refused = client.sendmail(SENDER, [RECIPIENT], sent, mail_options=["BODY=8BITMIME"])
     assert refused == {}
     assert_carried(only_message(server), sent)
 
@@ -107,7 +109,6 @@ def test_postrider_send_reads_standard_input(server):
 
 @pytest.mark.parametrize("size", [0, 1_000, 70_000, 1_000_000])
 def test_messages_of_every_size_arrive_octet_for_octet(server, size):
-    import random
     sent = messages.plain(SENDER, RECIPIENT, body="") + messages.body_of(random.Random(size), size)
     with smtplib.SMTP("127.0.0.1", server.port, local_hostname="client.test") as client:
         client.sendmail(SENDER, [RECIPIENT], sent)
@@ -121,15 +122,12 @@ def test_a_message_without_any_header_is_kept_as_it_is(server):
 
 
 def test_a_sink_listener_takes_every_recipient(make_server):
-    from ports import free_port
     port = free_port()
     server = make_server("", listeners='listen "127.0.0.1:$port" { role = mx }\n'
                          'listen "127.0.0.1:$sink" { role = sink  deliver = "maildir:$mail/sink" }', sink=port).start()
     sent = text()
     with smtplib.SMTP("127.0.0.1", port, local_hostname="client.test") as client:
         client.sendmail(SENDER, ["whoever@anywhere.test", "another@else.test"], sent)
-    import maildir
-    from ports import wait_until
     wait_until(lambda: len(maildir.mailbox(server.mail / "sink")) == 2, what="two copies in the sink")
     for copy in maildir.mailbox(server.mail / "sink"):
         assert_carried(copy, sent)

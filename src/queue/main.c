@@ -154,31 +154,6 @@ static void on_prepare(uv_prepare_t *prepare)
 
 /* ------------------------------------------------------------------- life -- */
 
-/* as_owner - the spool belongs to the queue's user from its first file on:
- * until the child drops its privileges for good, only the effective ones */
-
-static bool as_owner(const struct conf *conf, bool on)
-{
-    char name[64], spool[4096];
-    struct passwd *pw;
-
-    if (getuid() != 0 || conf->queue_user.n == 0 || conf->queue_user.n >= sizeof name
-        || conf->spool.n >= sizeof spool)
-        return true;
-    if (!on)
-        return seteuid(0) == 0 && setegid(0) == 0;
-    memcpy(name, conf->queue_user.p, conf->queue_user.n);
-    name[conf->queue_user.n] = '\0';
-    memcpy(spool, conf->spool.p, conf->spool.n);
-    spool[conf->spool.n] = '\0';
-    pw = getpwnam(name);
-    if (pw == NULL)
-        return false;
-    mkdir(spool, 0700);
-    return chown(spool, pw->pw_uid, pw->pw_gid) == 0
-        && setegid(pw->pw_gid) == 0 && seteuid(pw->pw_uid) == 0;
-}
-
 static bool open_spool(struct shell *s)
 {
     char spool[4096];
@@ -207,12 +182,10 @@ static bool open_spool(struct shell *s)
 static bool begin(struct child *child)
 {
     struct shell *s = &shell;
-    bool ok;
 
     *s = (struct shell){ .child = child, .work = true, .wanted = true };
     child->user = s;
-    ok = as_owner(child->conf, true) && open_spool(s);
-    if (!as_owner(child->conf, false) || !ok)
+    if (!open_spool(s))
         return false;
     uv_timer_init(child->loop, &s->timer);
     uv_timer_init(child->loop, &s->drain);

@@ -1,0 +1,590 @@
+/* sim.c - queue, schedule and journal in one process, with all the world made up.
+ *
+ *     sim SEED [verbose]
+ *
+ * Clients commit messages; agents answer as each domain's nature says (accept,
+ * refuse for now, refuse for ever, be dead until a day, be silent); agents and
+ * the queue itself are killed now and then; the disk fails for a while. Weeks
+ * pass in seconds. The same seed is the same run. A ledger, kept apart, knows
+ * of every accepted recipient; at the end each was delivered or reported, none
+ * is lost, and nothing waits. A dead destination has cost few attempts and has
+ * made nobody else wait.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "conf/conf.h"
+#include "disk_mem.h"
+#include "log/log.h"
+#include "queue/core.h"
+
+#define MINUTE ((int64_t)60 * 1000)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+enum { MESSAGES = 3000, RCPTS = 6, RELAYS = 2, EVENTS_MAX = 4096 };
+
+/* --- the natures of destinations ------------------------------------------ */
+
+enum nature { GOOD, SOMETIMES, NEVER, DEAD, BACK_LATER, SILENT, LOCAL, NATURES };
+
+static const char *const domains[NATURES] = {
+    [GOOD] = "good.test", [SOMETIMES] = "sometimes.test", [NEVER] = "never.test",
+    [DEAD] = "dead.test", [BACK_LATER] = "backlater.test", [SILENT] = "silent.test",
+    [LOCAL] = "ours.test",
+};
+
+/* --- the ledger ------------------------------------------------------------ */
+
+struct entry {
+    uint64_t id;
+    unsigned nrcpts;
+    uint8_t  nature[RCPTS];
+    uint8_t  delivered[RCPTS], reported[RCPTS];
+    int64_t  accepted, first[RCPTS];    /* wall ms of the acceptance; of the first delivery */
+    bool     acked, bad_sender;
+};
+
+struct event_at {
+    int64_t  at;
+    unsigned agent;             /* index; RELAYS: the local one */
+    uint64_t life;              /* of the agent: an answer dies with it */
+    uint64_t job;
+    char     rcpts[RCPTS * 2][80];
+    uint32_t index[RCPTS * 2];
+    unsigned nrcpts;
+    bool     used;
+};
+
+static struct sim {
+    uint64_t       random;
+    bool           verbose;
+    int64_t        mono, wall;
+    struct disk   *disk;
+    struct conf   *conf;
+    struct queue  *queue;
+    bool           flush;
+    struct peer    smtpd, lookup, agents[RELAYS + 1];
+    uint64_t       life[RELAYS + 1];
+    struct id_maker ids;
+    struct entry   ledger[MESSAGES];
+    unsigned       committed, acked;
+    struct event_at events[EVENTS_MAX];
+    uint64_t       attempts[NATURES], leases, restarts, deaths, doubles, duplicates, reports;
+    uint64_t       ticket;      /* a RESOLVE to answer; 0: none */
+    struct buf     resolve;
+} sim;
+
+uint64_t counters[COUNTER_COUNT];
+
+/* the log of the queue: what it says of double bounces counts as reported */
+
+const char *event_name(enum event event)
+{
+    (void)event;
+    return "event";
+}
+
+void log_fields(enum event event, const struct log_field *f, size_t n)
+{
+    if (event == EVENT_DOUBLE_BOUNCE)
+        sim.doubles++;
+    if (!sim.verbose)
+        return;
+    printf("%10.3f %d", (double)sim.wall / 1000, (int)event);
+    for (size_t i = 0; i < n; i++)
+        if (f[i].kind == LF_KIND_TEXT)
+            printf(" %s=%.*s", f[i].key, SLICE(f[i].text));
+        else
+            printf(" %s=%lld", f[i].key, f[i].kind == LF_KIND_ID ? (long long)f[i].id
+                                                                  : (long long)f[i].number);
+    printf("\n");
+}
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "sim: %s\n", what);
+    exit(1);
+}
+
+static uint64_t draw(uint64_t n)
+{
+    sim.random ^= sim.random >> 12;
+    sim.random ^= sim.random << 25;
+    sim.random ^= sim.random >> 27;
+    return (sim.random * 0x2545f4914f6cdd1du >> 16) % n;
+}
+
+/* --- agents ----------------------------------------------------------------- */
+
+static enum nature nature_of(struct slice address)
+{
+    size_t at = slice_rchr(address, '@');
+
+    for (enum nature i = 0; i < NATURES; i++)
+        if (slice_eq(slice_from(address, at + 1), slice_cstr(domains[i])))
+            return i;
+    fprintf(stderr, "<%.*s>\n", SLICE(address));
+    fail("an address that nobody made up");
+    return GOOD;
+}
+
+static struct event_at *event_new(void)
+{
+    for (size_t i = 0; i < EVENTS_MAX; i++)
+        if (!sim.events[i].used)
+            return &sim.events[i];
+    fail("too many jobs are leased at once");
+    return NULL;
+}
+
+/* note_report - a report arrives: whom does it speak of? "mN.R@domain" */
+
+static void note_report(struct slice body)
+{
+    static const char field[] = "\r\nFinal-Recipient: rfc822;";
+    unsigned n, r;
+    bool any = false;
+    const char *end = body.p + body.n, *p = body.p;
+
+    if (memmem(p, body.n, "Action: failed", 14) == NULL)
+        return;
+    while ((p = memmem(p, (size_t)(end - p), field, sizeof field - 1)) != NULL) {
+        p += sizeof field - 1;
+        if (sscanf(p, " m%u.%u@", &n, &r) == 2 && n < MESSAGES && r < RCPTS) {
+            sim.ledger[n].reported[r]++;
+            any = true;
+        }
+    }
+    sim.reports += any;
+}
+
+static bool on_deliver(struct peer *p, const struct msg_deliver *m, int fd)
+{
+    struct event_at *e = event_new();
+    struct wire w = wire_reader(m->rcpts);
+    struct slice address;
+
+    (void)fd;
+    *e = (struct event_at){ .at = sim.mono + 50 + (int64_t)draw(2000), .job = m->job, .used = true };
+    for (unsigned i = 0; i <= RELAYS; i++)
+        if (&sim.agents[i] == p)
+            e->agent = i;
+    e->life = sim.life[e->agent];
+    for (uint32_t i = 0; i < m->nrcpts; i++) {
+        e->index[i] = wire_get_u32(&w);
+        address = wire_get_bytes(&w);
+        snprintf(e->rcpts[i], sizeof e->rcpts[i], "%.*s", SLICE(address));
+        wire_get_bytes(&w);
+        sim.attempts[nature_of(slice_cstr(e->rcpts[i]))]++;
+    }
+    if (!wire_done(&w))
+        fail("a DELIVER with bad recipients");
+    e->nrcpts = m->nrcpts;
+    sim.leases++;
+    if (nature_of(slice_cstr(e->rcpts[0])) == SILENT && draw(3) == 0)
+        e->at = sim.mono + 100 * DAY;       /* never answers */
+    if (m->sender.n == 0)
+        note_report(m->body);
+    return true;
+}
+
+static const char *const texts[] = { "Try again later", "Ok", "No such user" };
+
+/* judge - what a destination says of one recipient now */
+
+static enum fate judge(const char *rcpt, uint8_t *trouble)
+{
+    enum nature nature = nature_of(slice_cstr(rcpt));
+    int64_t day = sim.wall / DAY;
+
+    switch (nature) {
+    case SOMETIMES: return draw(3) == 0 ? FATE_LATER : draw(10) == 0 ? FATE_NEVER : FATE_DONE;
+    case NEVER:     return FATE_NEVER;
+    case DEAD:      *trouble = TROUBLE_HOST; return FATE_LATER;
+    case BACK_LATER:
+        if (day >= 3)
+            return FATE_DONE;
+        *trouble = TROUBLE_HOST;
+        return FATE_LATER;
+    case SILENT:    *trouble = draw(4) == 0 ? TROUBLE_SESSION : TROUBLE_NONE;
+                    return *trouble != TROUBLE_NONE ? FATE_LATER : FATE_DONE;
+    default:        return FATE_DONE;
+    }
+}
+
+static void note_delivery(const char *rcpt)
+{
+    unsigned n, r;
+
+    if (sscanf(rcpt, "m%u.%u@", &n, &r) != 2)
+        return;                 /* a report to its sender */
+    if (sim.ledger[n].delivered[r]++ > 0)
+        sim.duplicates++;
+    else
+        sim.ledger[n].first[r] = sim.wall;
+}
+
+static void receive(struct peer *p, uint32_t type, struct buf *bytes)
+{
+    struct wire w = wire_reader(buf_view(bytes));
+
+    queue_at(sim.queue, sim.mono, sim.wall);
+    if (!queue_receive(sim.queue, p, type, &w))
+        fail("the queue calls a peer malformed");
+}
+
+static void answer(struct event_at *e)
+{
+    struct buf outcomes = BUF(1 << 16), frame = BUF(1 << 17);
+    struct wire w = wire_writer(&outcomes), out = wire_writer(&frame);
+    struct msg_result m = { .job = e->job, .host = SLICE_LIT("mx.test [192.0.2.1]:25") };
+
+    e->used = false;
+    if (e->life != sim.life[e->agent])
+        return;
+    for (unsigned i = 0; i < e->nrcpts; i++) {
+        enum fate fate = judge(e->rcpts[i], &m.trouble);
+
+        if (fate == FATE_DONE)
+            note_delivery(e->rcpts[i]);
+        outcome_put(&w, &(struct outcome){ .index = e->index[i], .fate = (uint8_t)fate,
+            .code = (uint16_t)(fate == FATE_DONE ? 250 : fate == FATE_NEVER ? 550 : 450),
+            .status = fate == FATE_NEVER ? SLICE_LIT("5.1.1") : SLICE_LIT("4.2.0"),
+            .text = slice_cstr(texts[fate]) });
+        m.noutcomes++;
+    }
+    m.outcomes = buf_view(&outcomes);
+    msg_result_put(&out, &m);
+    receive(&sim.agents[e->agent], MSG_RESULT, &frame);
+    buf_free(&outcomes);
+    buf_free(&frame);
+}
+
+/* --- the other peers -------------------------------------------------------- */
+
+static void on_welcome(struct peer *p, const struct msg_welcome *m)
+{
+    (void)p;
+    id_floor(&sim.ids, m->floor);
+}
+
+static void on_room(struct peer *p, const struct msg_room *m)
+{
+    (void)p;
+    (void)m;
+}
+
+static void on_committed(struct peer *p, const struct msg_committed *m)
+{
+    (void)p;
+    for (unsigned i = 0; i < sim.committed; i++)
+        if (sim.ledger[i].id == m->id && m->fate == FATE_DONE && !sim.ledger[i].acked) {
+            sim.ledger[i].acked = true;
+            sim.ledger[i].accepted = sim.wall;
+            sim.acked++;
+        }
+}
+
+static void on_lend(struct peer *p, const struct msg_lend *m, int fd)
+{
+    (void)p;
+    (void)m;
+    (void)fd;
+}
+
+static void on_resolve(struct peer *p, const struct msg_resolve *m)
+{
+    struct buf entries = BUF(4096);
+    struct wire w = wire_writer(&entries), out;
+
+    (void)p;
+    buf_clear(&sim.resolve);
+    out = wire_writer(&sim.resolve);
+    wire_put_bytes(&w, m->address);
+    wire_put_bytes(&w, (struct slice){ 0 });
+    msg_resolved_put(&out, &(struct msg_resolved){ .ticket = m->ticket, .fate = FATE_DONE,
+        .nentries = 1, .entries = buf_view(&entries) });
+    sim.ticket = m->ticket;
+    buf_free(&entries);
+}
+
+static const struct peer_ops smtpd_ops = {
+    .welcome = on_welcome, .room = on_room, .committed = on_committed, .lend = on_lend,
+};
+static const struct peer_ops agent_ops = { .deliver = on_deliver };
+static const struct peer_ops lookup_ops = { .resolve = on_resolve };
+
+/* --- life and death ---------------------------------------------------------- */
+
+static void on_flush(void *user)
+{
+    (void)user;
+    sim.flush = true;
+}
+
+static void agent_start(unsigned i)
+{
+    sim.life[i]++;
+    queue_peer(sim.queue, &sim.agents[i], i == RELAYS ? ROLE_LOCAL : ROLE_RELAY, 10 + i,
+               &agent_ops, NULL);
+}
+
+static void start(void)
+{
+    struct why why = { 0 };
+
+    sim.queue = queue_open(&(struct queue_options){
+        .conf = sim.conf, .disk = sim.disk, .segment_size = 1 << 20, .seed = draw(1 << 30),
+        .mono = sim.mono, .wall = sim.wall, .flush = on_flush }, &why);
+    if (sim.queue == NULL)
+        fail(why.text);
+    queue_peer(sim.queue, &sim.smtpd, ROLE_SMTPD, 7, &smtpd_ops, NULL);
+    queue_peer(sim.queue, &sim.lookup, ROLE_LOOKUP, 8, &lookup_ops, NULL);
+    for (unsigned i = 0; i <= RELAYS; i++)
+        agent_start(i);
+}
+
+/* kill_queue - the agents of this simulation die with it: what they had told
+ * nobody may happen twice */
+
+static void kill_queue(void)
+{
+    for (unsigned i = 0; i <= RELAYS; i++)
+        sim.life[i]++;
+    sim.ticket = 0;
+    sim.flush = false;
+    queue_close(sim.queue);
+    disk_mem_unlock(sim.disk);
+    disk_mem_fail(sim.disk, 0);
+    sim.restarts++;
+    start();
+}
+
+static void kill_agent(unsigned i)
+{
+    queue_peer_gone(sim.queue, &sim.agents[i]);
+    sim.deaths++;
+    agent_start(i);
+}
+
+/* --- clients ----------------------------------------------------------------- */
+
+static enum nature any_nature(void)
+{
+    static const enum nature often[] = { GOOD, GOOD, GOOD, GOOD, LOCAL, LOCAL, SOMETIMES,
+                                         SOMETIMES, NEVER, DEAD, BACK_LATER, SILENT };
+
+    return often[draw(sizeof often / sizeof often[0])];
+}
+
+static void commit(unsigned n)
+{
+    struct entry *l = &sim.ledger[n];
+    struct buf rcpts = BUF(1 << 16), envelope = BUF(1 << 17), frame = BUF(1 << 20);
+    struct wire w = wire_writer(&rcpts), all = wire_writer(&envelope), out = wire_writer(&frame);
+    char text[80], sender[80];
+    struct envelope e = { .arrived = sim.wall, .protocol = SLICE_LIT("ESMTP"),
+                          .client = SLICE_LIT("192.0.2.9"), .helo = SLICE_LIT("client") };
+
+    if (l->id == 0) {
+        l->id = id_next(&sim.ids, sim.wall);
+        l->nrcpts = 1 + (unsigned)draw(RCPTS);
+        for (unsigned i = 0; i < l->nrcpts; i++)
+            l->nature[i] = any_nature();
+        l->bad_sender = draw(10) == 0;
+    }
+    snprintf(sender, sizeof sender, "s%u@%s", n,
+             l->bad_sender ? domains[NEVER] : domains[n % 2 ? GOOD : LOCAL]);
+    e.sender = slice_cstr(sender);
+    for (unsigned i = 0; i < l->nrcpts; i++) {
+        snprintf(text, sizeof text, "m%u.%u@%s", n, i, domains[l->nature[i]]);
+        recipient_put(&w, &(struct recipient){ .address = slice_cstr(text) });
+    }
+    e.nrcpts = l->nrcpts;
+    e.rcpts = buf_view(&rcpts);
+    envelope_put(&all, &e);
+    msg_commit_put(&out, &(struct msg_commit){ .id = l->id, .nonce = 99,
+        .envelope = buf_view(&envelope), .body = SLICE_LIT("Subject: sim\r\n\r\nHello\r\n") });
+    if (n == sim.committed)
+        sim.committed++;
+    receive(&sim.smtpd, MSG_COMMIT, &frame);
+    buf_free(&rcpts);
+    buf_free(&envelope);
+    buf_free(&frame);
+}
+
+/* --- time --------------------------------------------------------------------- */
+
+static void settle(void)
+{
+    unsigned turns = 0;
+    bool more;
+
+    do {
+        queue_at(sim.queue, sim.mono, sim.wall);
+        if (sim.ticket != 0) {
+            sim.ticket = 0;
+            receive(&sim.lookup, MSG_RESOLVED, &sim.resolve);
+        }
+        more = queue_work(sim.queue);
+        sim.flush = false;
+        while (journal_flush_begin(sim.queue->journal)) {
+            journal_flush_work(sim.queue->journal);
+            journal_flush_end(sim.queue->journal);
+        }
+        journal_tidy(sim.queue->journal);
+        if (++turns > 100000)
+            fail("the queue never comes to rest");
+    } while (more || sim.flush || sim.ticket != 0);
+}
+
+static struct event_at *first_event(void)
+{
+    struct event_at *first = NULL;
+
+    for (size_t i = 0; i < EVENTS_MAX; i++)
+        if (sim.events[i].used && (first == NULL || sim.events[i].at < first->at))
+            first = &sim.events[i];
+    return first;
+}
+
+static void check(void)
+{
+    struct why why = { 0 };
+
+    if (!queue_check(sim.queue, &why))
+        fail(why.text);
+}
+
+/* to - let the world go on until a moment */
+
+static void to(int64_t until)
+{
+    struct event_at *e;
+    int64_t next, wake;
+
+    while (sim.mono < until) {
+        settle();
+        e = first_event();
+        wake = queue_wake(sim.queue);
+        /* its second-by-second housekeeping may be a minute late at night */
+        if (wake < sim.mono + MINUTE / 2 && sim.queue->next_second == wake)
+            wake = sim.mono + MINUTE / 2;
+        next = e != NULL && e->at < wake ? e->at : wake;
+        next = next < until ? next : until;
+        if (next <= sim.mono)
+            next = sim.mono + 1;
+        sim.wall += next - sim.mono;
+        sim.mono = next;
+        while ((e = first_event()) != NULL && e->at <= sim.mono)
+            answer(e);
+    }
+    settle();
+}
+
+static void mishap(void)
+{
+    switch (draw(40)) {
+    case 0: kill_queue(); break;
+    case 1: kill_agent((unsigned)draw(RELAYS + 1)); break;
+    case 2: disk_mem_fail(sim.disk, 5); break;
+    default: disk_mem_fail(sim.disk, 0);
+    }
+}
+
+/* --- the verdict ---------------------------------------------------------------- */
+
+static void verdict(void)
+{
+    unsigned lost = 0, undelivered = 0, late = 0, rcpts = 0;
+
+    for (unsigned n = 0; n < sim.committed; n++) {
+        const struct entry *l = &sim.ledger[n];
+
+        for (unsigned i = 0; l->acked && i < l->nrcpts; i++) {
+            rcpts++;
+            if (l->delivered[i] == 0 && l->reported[i] == 0 && !l->bad_sender)
+                lost++;
+            if (l->nature[i] == DEAD && l->delivered[i] > 0)
+                undelivered++;
+            if ((l->nature[i] == GOOD || l->nature[i] == LOCAL)
+                && l->first[i] - l->accepted > HOUR)
+                late++;
+        }
+    }
+    printf("%u messages, %u recipients; %llu leases, %llu to the dead; "
+           "%llu restarts, %llu dead agents; %llu reports, %llu double bounces, "
+           "%llu duplicates; lost %u, late %u\n", sim.acked, rcpts,
+           (unsigned long long)sim.leases, (unsigned long long)sim.attempts[DEAD],
+           (unsigned long long)sim.restarts, (unsigned long long)sim.deaths,
+           (unsigned long long)sim.reports, (unsigned long long)sim.doubles,
+           (unsigned long long)sim.duplicates, lost, late);
+    if (lost > 0 || undelivered > 0)
+        fail("a recipient was lost");
+    if (late > 0)
+        fail("somebody waited for a destination that is not theirs");
+    if (sim.queue->letters.n != 0)
+        fail("something is stuck");
+    if (sim.acked < sim.committed * 9 / 10)
+        fail("too little was accepted");
+}
+
+static struct conf *make_conf(void)
+{
+    static const char file[] =
+        "hostname = \"mx.ours.test\"\n"
+        "spool = \"/nowhere\"\n"
+        "domain \"ours.test\" { recipients = any\n deliver = \"maildir:/nowhere/%u\" }\n"
+        "queue { lifetime = 5d  warn = 4h  retry = {5m, 15m, 1h, 4h} }\n";
+    char path[] = "/tmp/simXXXXXX";
+    struct buf errors = BUF(65536);
+    struct conf *conf;
+    int fd = mkstemp(path);
+
+    if (fd < 0 || write(fd, file, sizeof file - 1) != (ssize_t)sizeof file - 1)
+        fail("no temporary file");
+    close(fd);
+    conf = conf_parse(path, &errors);
+    unlink(path);
+    if (conf == NULL)
+        fprintf(stderr, "%.*s\n", SLICE(buf_view(&errors)));
+    if (conf == NULL)
+        fail("the configuration is refused");
+    buf_free(&errors);
+    return conf;
+}
+
+int main(int argc, char **argv)
+{
+    sim.random = argc > 1 ? strtoull(argv[1], NULL, 10) * 2 + 1 : 1;
+    sim.verbose = argc > 2;
+    sim.mono = 1000;
+    sim.wall = DAY / 2;         /* day 0, so that natures can count days */
+    sim.ids.slot = 7;
+    sim.resolve = BUF(1 << 16);
+    sim.disk = disk_mem((int64_t)1 << 40);
+    sim.conf = make_conf();
+    start();
+    for (unsigned n = 0; n < MESSAGES; n++) {
+        commit(n);
+        to(sim.mono + (int64_t)draw(10 * MINUTE));
+        for (unsigned again = n > 20 ? n - 20 : 0; again < n; again++)
+            if (!sim.ledger[again].acked)
+                commit(again);
+        mishap();
+        if (n % 50 == 0)
+            check();
+    }
+    disk_mem_fail(sim.disk, 0);
+    for (int day = 0; day < 14; day++) {
+        to(sim.mono + DAY);
+        check();
+    }
+    verdict();
+    queue_close(sim.queue);
+    conf_free(sim.conf);
+    buf_free(&sim.resolve);
+    disk_mem_free(sim.disk);
+    return 0;
+}

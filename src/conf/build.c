@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "conf/doc.h"
 #include "conf/value.h"
+#include "smtp/address.h"
 
 /* What is handed from step to step of one build. */
 struct build {
@@ -173,11 +174,11 @@ static void build_top(struct build *b, const struct conf_block *block, void *own
     char name[256] = "";
 
     if (conf->hostname.n == 0 && !e->given) {
-        if (gethostname(name, sizeof name - 1) < 0 || !value_domain(slice_cstr(name)))
+        if (gethostname(name, sizeof name - 1) < 0 || !domain_valid(slice_cstr(name)))
             strcpy(name, "localhost");
         e->values[0] = conf->hostname = arena_copy(&conf->arena, slice_cstr(name));
     }
-    if (!value_domain(conf->hostname))
+    if (!domain_valid(conf->hostname))
         conf_error(b->errors, e->line, "hostname: \"%.*s\" is not a host name; write letters, "
                    "digits and hyphens in labels, as mx.example.org", SLICE(conf->hostname));
 }
@@ -210,7 +211,7 @@ static void build_domain(struct build *b, const struct conf_block *block, void *
 
     d->line = block->line;
     d->name = lower_copy(&b->conf->arena, block->title);
-    if (!value_domain(block->title))
+    if (!domain_valid(block->title))
         conf_error(b->errors, d->line, "domain: \"%.*s\" is not a domain; write letters, "
                    "digits and hyphens in labels, as example.org", SLICE(block->title));
     d->deliver_kind = check_deliver(b, line_of(block, SET_DOMAIN_deliver), d->deliver);
@@ -232,7 +233,7 @@ static bool pattern_ok(struct slice p)
         return true;
     if (slice_istarts(p, SLICE_LIT("*.")))
         p = slice_from(p, 2);
-    return value_domain(p);
+    return domain_valid(p);
 }
 
 static void build_route(struct build *b, const struct conf_block *block, void *owner)

@@ -3,6 +3,7 @@
 #include "base/ascii.h"
 #include "conf/doc.h"
 #include "conf/value.h"
+#include "smtp/address.h"
 
 enum { WHY = 300 };
 
@@ -65,23 +66,6 @@ bool value_time(struct slice text, int64_t *ms)
     return true;
 }
 
-bool value_domain(struct slice text)
-{
-    struct slice label;
-
-    if (text.n == 0 || text.n > 255 || text.p[text.n - 1] == '.')
-        return false;
-    while (text.n > 0) {
-        slice_cut(text, '.', &label, &text);
-        if (label.n == 0 || label.n > 63 || label.p[0] == '-' || label.p[label.n - 1] == '-')
-            return false;
-        for (size_t i = 0; i < label.n; i++)
-            if (!ascii_alnum(label.p[i]) && label.p[i] != '-')
-                return false;
-    }
-    return true;
-}
-
 static bool port_parse(struct slice text, uint16_t *port)
 {
     uint64_t n;
@@ -101,9 +85,9 @@ static bool host_ok(struct slice host)
     if (host.n == 0)
         return false;
     if (ascii_digit(host.p[host.n - 1]))
-        return ip_parse(host, &ip) || (slice_chr(host, '.') == host.n && value_domain(host)
+        return ip_parse(host, &ip) || (slice_chr(host, '.') == host.n && domain_valid(host)
                                        && ascii_alpha(host.p[0]));
-    return value_domain(host);
+    return domain_valid(host);
 }
 
 bool value_endpoint(struct slice text, uint16_t port, struct slice *host, uint16_t *out)

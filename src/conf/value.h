@@ -13,9 +13,6 @@ bool value_time(struct slice text, int64_t *ms);
  * host without brackets; the port if none is written. False: malformed. */
 bool value_endpoint(struct slice text, uint16_t port, struct slice *host, uint16_t *out);
 
-/* value_domain - letters, digits and hyphens in labels, as domain_valid() */
-bool value_domain(struct slice text);
-
 /* value_set - the values of a setting into the structure that holds its
  * member; lists go into the arena. False: `why` says what is allowed. */
 bool value_set(const struct conf_setting *s, void *owner, const struct slice *values,

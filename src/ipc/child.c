@@ -59,17 +59,14 @@ static bool become(const char *user)
     return true;
 }
 
-/* drop - after begin(): give up the user and every way back to it */
+/* drop - give up the user and every way back to it */
 
-static bool drop(struct child *child)
+static bool drop(struct child *child, struct slice user)
 {
-    const struct conf *conf = child->conf;
-    struct slice user = child->role->role == ROLE_QUEUE ? conf->queue_user : conf->user;
     char name[64];
 
-    if (geteuid() == 0 && user.n > 0 && user.n < sizeof name) {
-        memcpy(name, user.p, user.n);
-        name[user.n] = '\0';
+    if (user.n > 0) {
+        snprintf(name, sizeof name, "%.*s", SLICE(user));
         if (!become(name))
             return false;
         child->sandbox = SANDBOX_USER;
@@ -115,7 +112,7 @@ static bool on_conf(struct child *child, struct wire *w, int *fd)
     child->conf = conf;
     child->generation = m.generation;
     set_log(child);
-    if (child->gone_on && child->role->reconf != NULL)
+    if (child->begun && child->role->reconf != NULL)
         child->role->reconf(child);
     if (child->old_conf != NULL)
         conf_free(child->old_conf);
@@ -190,7 +187,7 @@ static bool on_peer(struct child *child, struct wire *w, int *fd)
 
     if (!msg_peer_get(w, &m) || *fd < 0 || m.role >= ROLE_COUNT)
         return false;
-    if (child->gone_on)
+    if (child->begun)
         add_peer(child, m.role, m.slot, take(fd));
     else if (nearly < CHILD_PEERS)
         early[nearly++] = (struct early_peer){ m.role, m.slot, take(fd) };
@@ -199,13 +196,14 @@ static bool on_peer(struct child *child, struct wire *w, int *fd)
     return true;
 }
 
-static void begin(struct child *child)
+static void begin(struct child *child, struct slice user)
 {
     log_event(EVENT_START, LF_NUM("slot", child->slot), LF_NUM("generation", child->generation));
-    if ((child->role->begin != NULL && !child->role->begin(child)) || !drop(child)) {
+    if (!drop(child, user) || (child->role->begin != NULL && !child->role->begin(child))) {
         child_leave(child, EX_SOFTWARE);
         return;
     }
+    child->begun = true;
     for (size_t i = 0; i < nearly; i++)
         add_peer(child, early[i].role, early[i].slot, early[i].fd);
     nearly = 0;
@@ -222,7 +220,7 @@ static bool on_go(struct child *child, struct wire *w, int *fd)
     child->slot = m.slot;
     child->generation = m.generation;
     child->gone_on = true;
-    begin(child);
+    begin(child, m.user);
     return true;
 }
 
@@ -236,10 +234,10 @@ static bool on_drain(struct child *child, struct wire *w, int *fd)
     if (child->draining)
         return true;
     child->draining = true;
-    if (child->gone_on && child->role->drain != NULL)
+    if (child->begun && child->role->drain != NULL)
         child->role->drain(child, m.seconds);
     else
-        child_leave(child, EX_OK);
+        child_leave(child, child->status);
     return true;
 }
 

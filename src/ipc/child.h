@@ -25,7 +25,8 @@ struct child_table {
 
 struct child_role {
     enum role role;
-    /* Everything is here: set up. False: exit with status 70 (the log says why). */
+    /* Everything is here, privileges are dropped: set up. False: exit with status 70
+     * (the log says why). */
     bool (*begin)(struct child *);
     /* A new configuration came while running (queue and console only). */
     void (*reconf)(struct child *);
@@ -56,7 +57,7 @@ struct child {
     int                      census;    /* descriptor, or -1 */
     unsigned                 census_slots;
     bool                     draining;
-    bool                     gone_on;   /* GO was said */
+    bool                     gone_on, begun;    /* GO was said; the role has begun */
     unsigned                 sandbox;   /* level reached: enum sandbox_level */
     int                      status;    /* exit status */
     void                    *user;      /* the role's own state */

@@ -37,7 +37,8 @@
 /* Everything has been handed over: begin. slot: yours, see base/id.h. */
 #define MSG_GO_FIELDS(F)                                                    \
     F(u32,   slot)                                                          \
-    F(u32,   generation)
+    F(u32,   generation)                                                    \
+    F(bytes, user)          /* run as this one from now on; empty: as you are */
 /* I have begun. */
 #define MSG_READY_FIELDS(F)                                                 \
     F(u32,   sandbox)       /* level reached */

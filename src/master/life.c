@@ -342,6 +342,10 @@ static bool reload(struct master *m, struct buf *errors)
 
     if (conf == NULL)
         return false;
+    if (!settle_users(conf, errors)) {
+        conf_free(conf);
+        return false;
+    }
     fixed = unchangeable(m->conf, conf);
     if (fixed != NULL)
         buf_puts(errors, fixed);

@@ -82,6 +82,38 @@ static void make_places(const struct conf *conf)
     make_place(slice_first(conf->control, slice_rchr(conf->control, '/')), conf->user, 0755);
 }
 
+/* settle_user - as root, a user that the configuration names must exist; the
+ * default one may be missing: then we run as root, and say so */
+
+static bool settle_user(struct slice *user, const char *setting, const char *by_default,
+                        struct buf *errors)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "%.*s", SLICE(*user));
+    if (geteuid() != 0) {
+        *user = (struct slice){ 0 };    /* only root can become somebody else */
+        return true;
+    }
+    if (getpwnam(name) != NULL)
+        return true;
+    if (strcmp(name, by_default) != 0) {
+        buf_printf(errors, "%s = \"%s\": no such user; make it with: useradd --system %s",
+                   setting, name, name);
+        return false;
+    }
+    log_event(EVENT_CONFIG, LF_STR("why", "no such user: this part runs as root"),
+              LF_STR("setting", setting), LF_STR("user", name));
+    *user = (struct slice){ 0 };
+    return true;
+}
+
+bool settle_users(struct conf *conf, struct buf *errors)
+{
+    return settle_user(&conf->user, "user", "postrider", errors)
+        && settle_user(&conf->queue_user, "queue_user", "postriderq", errors);
+}
+
 /* ---------------------------------------------------------------- signals -- */
 
 static void on_stop_signal(uv_signal_t *handle, int signum)
@@ -114,6 +146,8 @@ static bool prepare(struct master *m, struct buf *errors, int *status)
     *status = EX_CONFIG;
     m->conf = conf_parse(m->conf_path, errors);
     if (m->conf == NULL || !tables_compile(m->conf, &m->tables, &m->ntables, errors))
+        return false;
+    if (!settle_users(m->conf, errors))
         return false;
     *status = EX_OSERR;
     m->conf_fd = conf_write(m->conf);
@@ -150,12 +184,11 @@ int master_run(const char *conf_path, int notify_fd)
                          .conf_fd = -1, .census_fd = -1, .notify_fd = notify_fd,
                          .generation = 1, .began = clock_wall() };
     list_init(&m.workers);
+    log_setup(&(struct log_conf){ .level = LOG_INFORM, .process = "master" });
     many_files();
     if (!prepare(&m, &errors, &status))
         return complain(&errors, status);
     set_log(m.conf);
-    if (geteuid() == 0 && m.conf->user.n == 0)
-        log_event(EVENT_CONFIG, LF_STR("why", "running as root: set `user` and `queue_user`"));
     make_places(m.conf);
     census_begin(&m);
     serve(&m);

@@ -80,6 +80,10 @@ struct master {
  * notify_fd gets one byte, the status of starting; -1: nobody waits. */
 int master_run(const char *conf_path, int notify_fd);
 
+/* settle_users - decide as whom the children run; false and a line in `errors`:
+ * a user that the configuration names does not exist */
+bool settle_users(struct conf *conf, struct buf *errors);
+
 /* --- ports.c: listening sockets ---------------------------------------- */
 
 /* ports_open - have a socket for each listener of conf, opening what is missing.

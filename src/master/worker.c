@@ -112,7 +112,8 @@ static void hand_over(struct worker *w)
         if (linked(w, other))
             introduce(w, other);
     }
-    channel_send_msg_go(w->channel, &(struct msg_go){ w->slot, w->generation }, -1);
+    channel_send_msg_go(w->channel, &(struct msg_go){ w->slot, w->generation,
+        w->role == ROLE_QUEUE ? m->conf->queue_user : m->conf->user }, -1);
 }
 
 /* ---------------------------------------------------------------- beginning -- */

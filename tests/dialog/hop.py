@@ -18,8 +18,13 @@ class Session(socketserver.StreamRequestHandler):
         verb = line[:4].upper()
         if verb == b"EHLO":
             self.say("250-hop.example\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 PIPELINING")
+        elif verb == b"MAIL":
+            self.rcpts = 0
+            self.say("250 2.1.0 Ok")
         elif verb == b"RCPT":
             self.say(self.judge(line))
+        elif verb == b"DATA" and self.rcpts == 0:
+            self.say("554 5.5.1 No valid recipients")
         elif verb == b"DATA":
             self.text()
         elif verb == b"QUIT":
@@ -32,7 +37,10 @@ class Session(socketserver.StreamRequestHandler):
     def judge(self, line):
         """A recipient `code-550-5.7.2` is answered `550 5.7.2` and not a word more."""
         asked = re.search(rb"<code-(\d{3})-([\d.]+)@", line)
-        return f"{asked[1].decode()} {asked[2].decode()}" if asked else "250 2.1.5 Ok"
+        if asked:
+            return f"{asked[1].decode()} {asked[2].decode()}"
+        self.rcpts += 1
+        return "250 2.1.5 Ok"
 
     def text(self):
         self.say("354 Go on")

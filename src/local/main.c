@@ -1,9 +1,11 @@
 /* main.c - local: carries mail over the last step, into mailboxes.
  *
- * Jobs come from the queue, gather while a batch is being written by the
- * worker thread, and form the next batch; so the busier it is, the more
- * messages share each wait for the disk. Every job is answered once, with a
- * fate for each recipient. What is not answered (this process died) is later.
+ * Jobs come from the queue, gather while a batch for their destination is
+ * being written on a worker thread, and form the next batch; so the busier it
+ * is, the more messages share each wait for the disk. A few destinations are
+ * worked on at once, so that a file system that hangs holds up only its own
+ * mail. Every job is answered once, with a fate for each recipient. What is
+ * not answered (this process died) is later.
  *
  * The place of the privileged part: batch_deliver() is called with deliveries
  * of one user at a time by a process that forked and became that user; the
@@ -16,25 +18,31 @@
 #include "log/log.h"
 
 enum {
+    LANES         = 4,              /* batches at once: libuv has as many threads */
     BATCH_RCPTS   = 512,            /* deliveries of one batch, at least one job */
     WAITING_BYTES = 256 << 20,      /* bodies in memory; beyond it: later */
     LEAVE_MS      = 20,             /* how often a draining process asks whether it may go */
 };
 
+/* One batch under way, of one destination. */
+struct lane {
+    uv_work_t         work;
+    struct list       jobs;
+    bool              busy;
+    struct delivery **batch;        /* the deliveries of all jobs, flat */
+    size_t            n;
+};
+
 static struct local {
     struct child *child;
     struct list   waiting;          /* jobs, oldest first */
-    struct list   working;          /* jobs of the batch under way */
     size_t        waiting_bytes;
-    bool          busy;
-    uv_work_t     work;
-    struct delivery **batch;        /* the deliveries of `working`, flat */
-    size_t        nbatch;
+    struct lane   lanes[LANES];
     uv_timer_t    leave;
     int64_t       leave_at;         /* loop time when to give up */
 } self;
 
-static void batch_start(void);
+static void lanes_start(void);
 
 /* --- answers -------------------------------------------------------------- */
 
@@ -68,68 +76,105 @@ static void answer(struct job *job)
 
 static void work(uv_work_t *req)
 {
-    (void)req;
-    batch_deliver(self.batch, self.nbatch);
+    struct lane *lane = req->data;
+
+    batch_deliver(lane->batch, lane->n);
 }
 
 static void work_done(uv_work_t *req, int status)
 {
+    struct lane *lane = req->data;
     struct list *node;
 
-    (void)req;
     (void)status;
-    while ((node = list_pop(&self.working)) != NULL)
+    while ((node = list_pop(&lane->jobs)) != NULL)
         answer(LIST_OWNER(node, struct job, link));
-    free(self.batch);
-    self.batch = NULL;
-    self.busy = false;
-    batch_start();
+    free(lane->batch);
+    lane->batch = NULL;
+    lane->busy = false;
+    lanes_start();
 }
 
-/* batch_take - move waiting jobs into the batch, in order */
-
-static size_t batch_take(void)
+static struct job *job_of(struct list *node)
 {
-    size_t n = 0;
-
-    while (!list_empty(&self.waiting)) {
-        struct job *job = LIST_OWNER(self.waiting.next, struct job, link);
-
-        if (n > 0 && n + job->n > BATCH_RCPTS)
-            break;
-        list_remove(&job->link);
-        list_push(&self.working, &job->link);
-        self.waiting_bytes -= job->size;
-        n += job->n;
-    }
-    return n;
+    return LIST_OWNER(node, struct job, link);
 }
 
-static void batch_lay_out(void)
+/* under_way - is some lane busy with this destination? Its next batch waits for
+ * that one to end, and grows meanwhile. */
+
+static bool under_way(struct slice destination)
+{
+    for (size_t i = 0; i < LANES; i++)
+        if (self.lanes[i].busy
+            && slice_eq(job_of(self.lanes[i].jobs.next)->destination, destination))
+            return true;
+    return false;
+}
+
+static struct job *first_free(void)
+{
+    for (struct list *node = self.waiting.next; node != &self.waiting; node = node->next)
+        if (!under_way(job_of(node)->destination))
+            return job_of(node);
+    return NULL;
+}
+
+/* lane_take - move waiting jobs of one destination into the lane, in order */
+
+static void lane_take(struct lane *lane, struct slice destination)
+{
+    lane->n = 0;
+    for (struct list *node = self.waiting.next, *next; node != &self.waiting; node = next) {
+        struct job *job = job_of(node);
+
+        next = node->next;
+        if (!slice_eq(job->destination, destination))
+            continue;
+        if (lane->n > 0 && lane->n + job->n > BATCH_RCPTS)
+            break;
+        list_remove(node);
+        list_push(&lane->jobs, node);
+        self.waiting_bytes -= job->size;
+        lane->n += job->n;
+    }
+}
+
+static void lane_lay_out(struct lane *lane)
 {
     size_t at = 0;
 
-    for (struct list *node = self.working.next; node != &self.working; node = node->next) {
-        struct job *job = LIST_OWNER(node, struct job, link);
+    lane->batch = calloc(lane->n, sizeof(struct delivery *));
+    if (lane->batch == NULL) {
+        lane->n = 0;                /* no memory: everything stays later, its first fate */
+        return;
+    }
+    for (struct list *node = lane->jobs.next; node != &lane->jobs; node = node->next)
+        for (size_t i = 0; i < job_of(node)->n; i++)
+            lane->batch[at++] = &job_of(node)->deliveries[i];
+}
 
-        for (size_t i = 0; i < job->n; i++)
-            self.batch[at++] = &job->deliveries[i];
+static void lanes_start(void)
+{
+    for (size_t i = 0; i < LANES; i++) {
+        struct lane *lane = &self.lanes[i];
+        struct job *first = lane->busy ? NULL : first_free();
+
+        if (first == NULL)
+            continue;
+        lane_take(lane, first->destination);
+        lane_lay_out(lane);
+        lane->busy = true;
+        uv_queue_work(self.child->loop, &lane->work, work, work_done);  /* fails without `work` only */
     }
 }
 
-static void batch_start(void)
+static bool idle(void)
 {
-    if (self.busy || list_empty(&self.waiting))
-        return;
-    self.busy = true;
-    self.nbatch = batch_take();
-    self.batch = calloc(self.nbatch, sizeof(struct delivery *));
-    if (self.batch != NULL)
-        batch_lay_out();
-    else
-        self.nbatch = 0;            /* no memory: everything stays later, its initial fate */
-    if (uv_queue_work(self.child->loop, &self.work, work, work_done) < 0)
-        work_done(&self.work, 0);
+    for (size_t i = 0; i < LANES; i++)
+        if (self.lanes[i].busy)
+            return false;
+    return list_empty(&self.waiting);
 }
 
 /* --- the queue ------------------------------------------------------------ */
@@ -151,7 +196,7 @@ static void take_job(struct job *job)
     } else {
         self.waiting_bytes += job->size;
         list_push(&self.waiting, &job->link);
-        batch_start();
+        lanes_start();
     }
 }
 
@@ -203,7 +248,8 @@ static void gone(struct channel *c, const char *why)
 {
     (void)why;
     forget(&self.waiting, c, false);
-    forget(&self.working, c, true);
+    for (size_t i = 0; i < LANES; i++)
+        forget(&self.lanes[i].jobs, c, true);
 }
 
 static void peer(struct child *child, struct channel *c)
@@ -219,7 +265,10 @@ static bool begin(struct child *child)
 {
     self.child = child;
     list_init(&self.waiting);
-    list_init(&self.working);
+    for (size_t i = 0; i < LANES; i++) {
+        list_init(&self.lanes[i].jobs);
+        self.lanes[i].work.data = &self.lanes[i];
+    }
     maildir_host(child->conf->hostname);
     signal(SIGXFSZ, SIG_IGN);       /* a full mailbox is an error to answer, not our death (A196) */
     return uv_timer_init(child->loop, &self.leave) == 0;
@@ -230,7 +279,7 @@ static void leave_if_idle(uv_timer_t *timer)
     bool late = (int64_t)uv_now(self.child->loop) >= self.leave_at;
 
     (void)timer;
-    if (late || (!self.busy && list_empty(&self.waiting)))
+    if (late || idle())
         child_leave(self.child, 0);
 }
 

@@ -7,6 +7,8 @@
 enum {
     SWEEP_MS   = 1000,
     GREETER_MS = 50,
+    IDLE_MS    = 2000,      /* without a command: may be told to leave */
+    STOP_SECONDS = 30,      /* told to leave within so many: nobody begins a message any more */
 };
 
 static struct smtpd smtpd;      /* one process, one of it */
@@ -152,6 +154,43 @@ void smtpd_left(struct smtpd *d)
         child_leave(d->child, EX_OK);
 }
 
+static void drain_one(struct client *c)
+{
+    session_drain(&c->session);
+    client_go(c);
+}
+
+static void drain_idle(struct client *c)
+{
+    if (session_idle(&c->session) > IDLE_MS)
+        drain_one(c);
+}
+
+/* hurry - from now on no session begins another message */
+
+static void hurry(struct smtpd *d)
+{
+    d->server.draining = true;
+    each_client(d, drain_one);
+}
+
+/* drain_on - who is busy may go on for half of the time, as after a reload;
+ * then every session ends after its message, and at last where it stands */
+
+static void drain_on(struct smtpd *d)
+{
+    int64_t now = d->server.mono;
+
+    if (now > d->drain_until)
+        each_client(d, give_up);
+    else if (d->server.draining)
+        return;
+    else if (now > d->hurry_at)
+        hurry(d);
+    else
+        each_client(d, drain_idle);
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct smtpd *d = timer->data;
@@ -160,8 +199,8 @@ static void on_sweep(uv_timer_t *timer)
     each_client(d, client_tick);
     commits_tick(&d->commits);
     asks_tick(&d->asks);
-    if (d->drain_until != 0 && d->server.mono > d->drain_until)
-        each_client(d, give_up);
+    if (d->drain_until != 0)
+        drain_on(d);
 }
 
 static void on_greeter(uv_timer_t *timer)
@@ -267,22 +306,18 @@ static void peer(struct child *child, struct channel *c)
     }
 }
 
-static void drain_one(struct client *c)
-{
-    session_drain(&c->session);
-    client_go(c);
-}
-
 static void drain(struct child *child, unsigned seconds)
 {
     struct smtpd *d = child->user;
+    int64_t ms = (int64_t)seconds * 1000;
 
     smtpd_now(d);
-    d->server.draining = true;
-    d->drain_until = d->server.mono + (int64_t)seconds * 1000 + 1;
+    d->drain_until = d->server.mono + ms + 1;
+    d->hurry_at = d->server.mono + ms / 2;
     for (unsigned i = 0; i < CHILD_LISTENERS; i++)
         listener_close(&d->listeners[i]);
-    each_client(d, drain_one);
+    if (seconds <= STOP_SECONDS)
+        hurry(d);
     if (d->nclients == 0)
         child_leave(child, EX_OK);
 }

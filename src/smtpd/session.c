@@ -421,6 +421,14 @@ void session_drain(struct session *s)
         session_say(s, REPLY_SHUTTING_DOWN);
 }
 
+int64_t session_idle(const struct session *s)
+{
+    int64_t since = s->deadline - s->server->conf->limits.command_timeout;
+
+    return s->stage & (S_START | S_READY) && s->wait == WAIT_CLIENT
+         ? s->server->mono - since : 0;
+}
+
 void session_begin(struct session *s, struct server *server, const struct conf_listen *listen,
                    const struct ip *client, struct buf *out, uint64_t number, void *user)
 {

@@ -204,6 +204,10 @@ void session_tick(struct session *s);
 /* session_drain - say 421 and end if there is no transaction */
 void session_drain(struct session *s);
 
+/* session_idle - ms since the last command of a session that has no message
+ * under way; 0: it has, or is busy otherwise */
+int64_t session_idle(const struct session *s);
+
 /* session_end - the connection is gone: give everything back */
 void session_end(struct session *s);
 

@@ -19,7 +19,7 @@ struct smtpd {
     size_t           nclients, ngreeting;
     struct listener  listeners[CHILD_LISTENERS];
     uv_timer_t       sweep, greeter;
-    int64_t          drain_until;       /* mono, ms; 0: not draining */
+    int64_t          hurry_at, drain_until;     /* mono, ms; drain_until 0: not draining */
 };
 
 /* smtpd_now - look at the clock; before anything that comes from outside the loop */

@@ -52,12 +52,8 @@ static bool embedded(struct buf *text, struct conf_errors *e)
     const char *base = state, *below = "";
 
     if (base == NULL || base[0] != '/') {
-        base = user_home;
-        below = "/.local/state";
-    }
-    if (geteuid() == 0) {
-        base = "/var/lib";
-        below = "";
+        base = geteuid() == 0 ? "/var/lib" : user_home;
+        below = geteuid() == 0 ? "" : "/.local/state";
     }
     if (base == NULL || base[0] != '/' || strpbrk(base, "\"\\$\n") != NULL)
         return conf_error(e, 0, "neither XDG_STATE_HOME nor HOME names a directory; "

@@ -231,8 +231,6 @@ static bool on_drain(struct child *child, struct wire *w, int *fd)
     (void)fd;
     if (!msg_drain_get(w, &m))
         return false;
-    if (child->draining)
-        return true;
     child->draining = true;
     if (child->begun && child->role->drain != NULL)
         child->role->drain(child, m.seconds);

@@ -33,7 +33,8 @@ struct child_role {
     /* A peer is there: make it speak with channel->receive/gone/user. Called
      * for those handed over before GO right after begin, later ones as they come. */
     void (*peer)(struct child *, struct channel *);
-    /* Take nothing new; call child_leave() when the rest is finished. */
+    /* Take nothing new; call child_leave() when the rest is finished, or when so
+     * many seconds are over. May be said again, with fewer seconds. */
     void (*drain)(struct child *, unsigned seconds);
     /* A frame from the master that is none of the above (the console's answers).
      * False: malformed. */

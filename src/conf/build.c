@@ -143,13 +143,28 @@ static enum deliver_kind check_deliver(struct build *b, unsigned line, struct sl
     return kind;
 }
 
-/* check_file - the path of "file:/PATH", and whether it is a file that we can read */
+/* look_at - is there such a file? Whether it can be read is found out by who
+ * reads it: a person who only asks the server something need not be able to. */
+
+static void look_at(struct build *b, unsigned line, const char *name, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0) {
+        if (!S_ISREG(st.st_mode))
+            conf_error(b->errors, line, "%s: %s is not a plain file", name, path);
+    } else if (errno != EACCES) {
+        conf_error(b->errors, line, "%s: %s: %s; name a file that exists", name, path,
+                   strerror(errno));
+    }
+}
+
+/* check_file - the path of "file:/PATH" */
 
 static struct slice check_file(struct build *b, unsigned line, const char *name,
                                const char *others, struct slice text)
 {
     struct slice path;
-    struct stat st;
 
     if (!after(text, "file:", &path) || !absolute(path)) {
         conf_error(b->errors, line, "%s: \"%.*s\" is not understood; write file:/PATH%s",
@@ -157,11 +172,8 @@ static struct slice check_file(struct build *b, unsigned line, const char *name,
         return (struct slice){ 0 };
     }
     path = arena_copy(&b->conf->arena, path);
-    if (b->files && path.p != NULL && (stat(path.p, &st) < 0 || access(path.p, R_OK) < 0))
-        conf_error(b->errors, line, "%s: %s: %s; name a file that exists and can be read",
-                   name, path.p, strerror(errno));
-    else if (b->files && path.p != NULL && !S_ISREG(st.st_mode))
-        conf_error(b->errors, line, "%s: %s is not a plain file", name, path.p);
+    if (b->files && path.p != NULL)
+        look_at(b, line, name, path.p);
     return path;
 }
 

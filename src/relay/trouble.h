@@ -13,7 +13,7 @@
     S(GREETING, 300, "the greeting")                                            \
     S(EHLO,     300, "the reply to EHLO")                                       \
     S(HELO,     300, "the reply to HELO")                                       \
-    S(IDLE,       0, "nothing")                                                 \
+    S(IDLE,       0, "the next message")                                                \
     S(RSET,     300, "the reply to RSET")                                       \
     S(MAIL,     300, "the reply to MAIL")                                       \
     S(RCPT,     300, "the reply to RCPT")                                       \

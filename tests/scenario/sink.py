@@ -60,6 +60,8 @@ class Closed(Exception):
 class Session:
     def __init__(self, sink, sock, number):
         self.sink, self.sock, self.number = sink, sock, number
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.input = b""
         self.commands = []
         self.clear()

@@ -51,7 +51,6 @@ class Server:
         self.hostname = hostname
         self.listeners = listeners or 'listen "127.0.0.1:$port" { role = mx }'
         self.process = None
-        self.status = None
         self.make_folders()
         self.configure(text, **more)
 
@@ -89,16 +88,25 @@ class Server:
 
     def launch(self):
         """Start and do not wait."""
-        self.status = None
+        self.log_from = self.stderr.stat().st_size if self.stderr.exists() else 0
         self.process = Process([PROGRAM, "-c", self.file], self.stderr, env=self.environment())
         return self
 
     def start(self, seconds=20):
         self.launch()
-        wait_until(lambda: self.answers() or not self.process.alive(), seconds,
-                   f"the server answers on port {self.port}")
+        wait_until(lambda: self.ready() or not self.process.alive(), seconds,
+                   f"the server is ready on port {self.port}")
         assert self.process.alive(), f"the server ended with {self.process.wait()}:\n{self.log_text()[-3000:]}"
         return self
+
+    def ready(self):
+        """It says so, or (when it logs elsewhere) its port and its control socket are there."""
+        log = self.sections["log"]
+        if "file:" in log or "warning" in log:
+            return (self.place / "run/control").exists() and self.answers()
+        with open(self.stderr, "rb") as f:
+            f.seek(self.log_from)
+            return re.search(rb'("event":"ready"|\] ready )', f.read()) is not None
 
     def answers(self):
         return banner(self.port).startswith(b"220 ")

@@ -7,7 +7,7 @@
 enum {
     SWEEP_MS   = 1000,
     GREETER_MS = 50,
-    IDLE_MS    = 2000,      /* without a command: may be told to leave */
+    IDLE_MS    = 10000,     /* without a command: may be told to leave */
     STOP_SECONDS = 30,      /* told to leave within so many: nobody begins a message any more */
 };
 

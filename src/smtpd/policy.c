@@ -9,6 +9,7 @@
  * An address literal is ours only if it is configured like a domain (A087).
  * Trouble with a table or with lookup means later, never never.
  */
+#include "base/map.h"
 #include "mail/envelope.h"
 #include "smtpd/policy.h"
 #include "smtpd/verbs.h"
@@ -63,10 +64,68 @@ static unsigned judge(struct session *s, const struct mailbox *m, struct slice *
 
 /* ------------------------------------------------------------ into the list -- */
 
+/* seen_slot - where this hash is, or would go */
+
+static uint64_t *seen_slot(const struct seen *seen, uint64_t hash)
+{
+    size_t at = (size_t)hash & (seen->cap - 1);
+
+    while (seen->slots[at] != 0 && seen->slots[at] != hash)
+        at = (at + 1) & (seen->cap - 1);
+    return &seen->slots[at];
+}
+
+static bool seen_grow(struct seen *seen, struct arena *a)
+{
+    struct seen more = { .n = seen->n, .cap = seen->cap > 0 ? seen->cap * 2 : 16 };
+
+    more.slots = arena_array(a, more.cap, sizeof *more.slots);
+    if (more.slots == NULL)
+        return false;
+    for (size_t i = 0; i < seen->cap; i++)
+        if (seen->slots[i] != 0)
+            *seen_slot(&more, seen->slots[i]) = seen->slots[i];
+    *seen = more;
+    return true;
+}
+
+/* is_new - is this recipient not in the envelope yet? From now on it is. */
+
+static bool is_new(struct session *s, const struct recipient *r)
+{
+    uint64_t hash = hash_keyed(r->address) * 31 + hash_keyed(r->return_path);
+    struct seen *seen = &s->tx->seen;
+    uint64_t *slot;
+
+    if (seen->n * 2 >= seen->cap && !seen_grow(seen, &s->arena))
+        return true;            /* twice is better than never */
+    hash += hash == 0;
+    slot = seen_slot(seen, hash);
+    if (*slot == hash)
+        return false;
+    *slot = hash;
+    seen->n++;
+    return true;
+}
+
+/* seen_again - what is in the envelope, after some were taken back */
+
+static void seen_again(struct session *s)
+{
+    struct wire w = wire_reader(buf_view(&s->rcpts));
+    struct recipient r;
+
+    s->tx->seen = (struct seen){ 0 };
+    while (recipient_next(&w, &r))
+        is_new(s, &r);
+}
+
 static bool put_rcpt(struct session *s, const struct recipient *r)
 {
     struct wire w = wire_writer(&s->rcpts);
 
+    if (!is_new(s, r))
+        return true;
     recipient_put(&w, r);
     s->tx->nrcpts++;
     return !w.bad && !s->rcpts.full && s->tx->nrcpts <= ENVELOPE_RCPTS;
@@ -118,8 +177,12 @@ static enum reply_id rcpt_take(struct session *s, struct slice address,
         ok = put_entries(s, address, entries, nentries);
     else if (ok)
         ok = put_plain(s, address);
-    if (!ok) {
+    if (!ok && s->rcpts.n != before) {
         s->rcpts.n = before;
+        tx->nrcpts = count;
+        seen_again(s);
+    }
+    if (!ok) {
         s->rcpts.full = false;
         tx->nrcpts = count;
         return REPLY_TOO_MANY_RCPTS;

@@ -114,6 +114,13 @@ struct rcpt_wait {
     uint32_t          nentries;
 };
 
+/* The recipients of a transaction, so that nobody gets a message twice because
+ * two aliases lead to him: an open table of keyed hashes, in the arena. */
+struct seen {
+    uint64_t *slots;
+    size_t    n, cap;
+};
+
 struct tx {
     uint64_t          id;           /* 0 before DATA */
     int64_t           arrived;      /* wall clock, ms */
@@ -122,6 +129,7 @@ struct tx {
     unsigned          refused;      /* recipients that were refused */
     unsigned          accepted;     /* RCPT commands that were accepted */
     uint32_t          nrcpts;       /* recipients in session.rcpts, aliases expanded */
+    struct seen       seen;
     uint32_t          ticket;       /* last ticket given */
     struct rcpt_wait *first, *last; /* unanswered or not yet told */
     unsigned          nwaiting;

@@ -322,6 +322,26 @@ static void the_envelope_says_how_the_message_came(void **state)
     script_end(&w);
 }
 
+static void nobody_is_in_the_envelope_twice(void **state)
+{
+    struct script w;
+    struct envelope e;
+    char line[100];
+
+    (void)state;
+    begin(&w, "10.0.0.1");
+    play(&w, "twice", START "> RCPT TO:<user@ours.example>\n< 250\n> RCPT TO:<user@OURS.example>\n< 250\n"
+         "> RCPT TO:<list@ours.example>\n< 250\n> RCPT TO:<list@ours.example>\n< 250\n");
+    for (int i = 0; i < 600; i++) {
+        snprintf(line, sizeof line, "> RCPT TO:<u%d@third.example>\n< 250\n", i / 2);
+        play(&w, "many", line);
+    }
+    play(&w, "twice", ACCEPT "\n=1\n");
+    assert_true(envelope_get(buf_view(&w.envelope), &e));
+    assert_int_equal(e.nrcpts, 3 + 300);
+    script_end(&w);
+}
+
 /* --------------------------------------------------------------- framing -- */
 
 #define BYTES(s) { s, sizeof(s) - 1 }
@@ -942,6 +962,7 @@ int main(void)
         cmocka_unit_test(recipients_are_judged_by_their_final_address),
         cmocka_unit_test(a_sink_takes_every_recipient),
         cmocka_unit_test(the_envelope_says_how_the_message_came),
+        cmocka_unit_test(nobody_is_in_the_envelope_twice),
         cmocka_unit_test(nothing_but_crlf_dot_crlf_ends_a_message),
         cmocka_unit_test(a_nul_before_the_true_end_refuses_the_message),
         cmocka_unit_test(a_nul_after_the_end_spoils_the_next_line_only),

@@ -9,7 +9,7 @@
 
 static const int64_t AGAIN = 5000;      /* ms until stalled units are tried again */
 
-struct bundle *bundle_new(struct letter *m)
+static struct bundle *make(struct letter *m)
 {
     struct bundle *u = calloc(1, sizeof *u);
 
@@ -20,12 +20,27 @@ struct bundle *bundle_new(struct letter *m)
     return u;
 }
 
+struct bundle *bundle_new(struct letter *m)
+{
+    struct bundle *u = make(m);
+
+    if (u != NULL && (u->pack = calloc(1, sizeof *u->pack)) == NULL) {
+        free(u);
+        return NULL;
+    }
+    return u;
+}
+
 void bundle_free(struct bundle *u)
 {
-    for (size_t i = 0; u != NULL && i < u->n; i++) {
-        free(u->held[i][0]);
-        free(u->held[i][1]);
+    if (u == NULL)
+        return;
+    list_remove(&u->link);
+    for (size_t i = 0; i < u->n; i++) {
+        free(u->pack->held[i][0]);
+        free(u->pack->held[i][1]);
     }
+    free(u->pack);
     free(u);
 }
 
@@ -42,14 +57,17 @@ static bool hold(char **held, struct slice *copy, struct slice s)
 
 static bool add(struct bundle *u, struct record r, struct slice head, struct slice body)
 {
+    char **held = u->pack->held[u->n < BUNDLE_RECORDS ? u->n : 0];
+
     if (u->n == BUNDLE_RECORDS)
         return false;
-    if (!hold(&u->held[u->n][0], &r.head, head) || !hold(&u->held[u->n][1], &r.body, body)) {
-        free(u->held[u->n][0]);
-        u->held[u->n][0] = NULL;
+    if (!hold(&held[0], &r.head, head))
+        return false;
+    if (!hold(&held[1], &r.body, body)) {
+        free(held[0]);
         return false;
     }
-    u->records[u->n++] = r;
+    u->pack->records[u->n++] = r;
     return true;
 }
 
@@ -82,16 +100,19 @@ static void count(struct queue *q, struct bundle *u, int by)
 
 static void stall(struct queue *q, struct bundle *u)
 {
+    list_remove(&u->link);
     list_push(&q->stalled, &u->link);
     q->stalled_until = q->mono + AGAIN;
 }
 
 static void append(struct queue *q, struct bundle *u)
 {
-    if (journal_append(q->journal, u->records, u->n, u))
-        q->flush(q->user);
-    else
+    if (!journal_append(q->journal, u->pack->records, u->n, u)) {
         stall(q, u);
+        return;
+    }
+    list_push(&q->flying, &u->link);
+    q->flush(q->user);
 }
 
 void bundle_append(struct queue *q, struct bundle *u)
@@ -102,7 +123,7 @@ void bundle_append(struct queue *q, struct bundle *u)
 
 bool bundle_commit(struct queue *q, struct letter *m, uint64_t peer, const struct record *message)
 {
-    struct bundle *u = bundle_new(m);
+    struct bundle *u = make(m);
 
     if (u == NULL)
         return false;
@@ -111,6 +132,7 @@ bool bundle_commit(struct queue *q, struct letter *m, uint64_t peer, const struc
         return false;
     }
     u->peer = peer;
+    list_push(&q->flying, &u->link);
     count(q, u, 1);
     q->flush(q->user);
     return true;
@@ -145,6 +167,7 @@ void bundle_done(void *owner, void *unit, enum fate fate, const struct why *why)
 
     if (u == NULL)
         return;
+    list_remove(&u->link);
     m = u->letter;
     peer = u->peer;
     if (peer != 0) {

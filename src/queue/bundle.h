@@ -10,17 +10,22 @@
 
 enum { BUNDLE_RECORDS = 16, BUNDLE_BORN = 4 };
 
+/* The records, and our copies of what they point to. */
+struct pack {
+    struct record records[BUNDLE_RECORDS];
+    char         *held[BUNDLE_RECORDS][2];
+};
+
 struct bundle {
-    struct list    link;            /* among the stalled */
+    struct list    link;            /* among those in the journal's hands, or the stalled */
     struct letter *letter;
     uint64_t       peer;            /* serial of the smtpd of a COMMIT; 0: not a commit */
     bool           removes;         /* has a REMOVED record for the letter */
     const char    *by;              /* who removes: "delivery", "person" */
     struct letter *born[BUNDLE_BORN]; /* reports that begin to exist with it */
     size_t         nborn;
-    struct record  records[BUNDLE_RECORDS];
-    char          *held[BUNDLE_RECORDS][2];
-    size_t         n;
+    size_t         n;               /* records */
+    struct pack   *pack;            /* NULL: of a COMMIT nothing is kept but who asked */
 };
 
 /* bundle_new - NULL: no memory */

@@ -94,7 +94,7 @@ struct queue *queue_open(const struct queue_options *o, struct why *why)
     struct queue *q = calloc(1, sizeof *q);
     struct sched_options s = schedule(o->conf, o->seed);
     struct list *lists[] = { &q->smtpds, &q->relays, &q->locals, &q->lookups, &q->consoles,
-                             &q->stalled, &q->questions };
+                             &q->flying, &q->stalled, &q->questions };
 
     if (q == NULL || (q->sched = sched_new(&s, o->mono)) == NULL
         || (q->cache = cache_new(CACHE_BYTES)) == NULL) {
@@ -137,10 +137,12 @@ void queue_close(struct queue *q)
 
     if (q == NULL)
         return;
-    while (q->stalled.next != NULL && (link = list_pop(&q->stalled)) != NULL)
-        bundle_free(LIST_OWNER(link, struct bundle, link));
     if (q->journal != NULL)
         journal_close(q->journal);
+    while (q->stalled.next != NULL && (link = list_pop(&q->stalled)) != NULL)
+        bundle_free(LIST_OWNER(link, struct bundle, link));
+    while (q->flying.next != NULL && (link = list_pop(&q->flying)) != NULL)
+        bundle_free(LIST_OWNER(link, struct bundle, link));
     while (at = 0, (r = roster_next(&q->reports, &at)) != NULL)
         report_forget(q, r->letter);
     for (struct letter *m; at = 0, (m = roster_next(&q->letters, &at)) != NULL; ) {

@@ -92,6 +92,7 @@ struct queue {
     struct gone       *gone_ring;
     size_t             gone_at;
     struct list        smtpds, relays, locals, lookups, consoles;
+    struct list        flying;          /* units in the journal's hands */
     struct list        stalled;         /* units to append again */
     struct list        questions;       /* of people, being answered */
     int64_t            stalled_until;

@@ -391,7 +391,7 @@ static void commit(unsigned n)
         l->id = id_next(&sim.ids, sim.wall);
         l->nrcpts = 1 + (unsigned)draw(RCPTS);
         for (unsigned i = 0; i < l->nrcpts; i++)
-            l->nature[i] = any_nature();
+            l->nature[i] = (uint8_t)any_nature();
         l->bad_sender = draw(10) == 0;
     }
     snprintf(sender, sizeof sender, "s%u@%s", n,

@@ -52,6 +52,7 @@ static bool begin(struct child *child)
                          .port = 25 };
     list_init(&r->jobs);
     pool_init(&r->pool, child->loop, child->conf, child->slot);
+    uv_timer_init(child->loop, &self.leave);
     r->own = own_new(child->conf);
     r->dns = dns_new(child->loop, child->conf, &why);
     if (r->own == NULL || r->dns == NULL) {
@@ -74,7 +75,6 @@ static void drain(struct child *child, unsigned seconds)
         child_leave(child, EX_OK);
         return;
     }
-    uv_timer_init(child->loop, &self.leave);
     uv_timer_start(&self.leave, on_leave, (uint64_t)seconds * 1000, 0);
 }
 

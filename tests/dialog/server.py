@@ -33,6 +33,8 @@ BASE = {
 RECIPIENTS = "alice\nbob\ncarol\npostmaster\n"
 ALIASES = "friends: alice, bob\n"
 SANITIZERS = re.compile(rb"AddressSanitizer|LeakSanitizer|runtime error:|ThreadSanitizer")
+QUEUED = re.compile(rb" queued id=(\w+)")
+REMOVED = re.compile(rb" removed id=(\w+)")
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 
 
@@ -141,12 +143,18 @@ class Server:
         lines = self.log().decode("latin-1").splitlines()[-40:]
         return "server's log:\n    " + "\n    ".join(lines)
 
+    def settled(self, log_from):
+        """Has every message since then left the queue?"""
+        log = self.log()[log_from:]
+        return set(QUEUED.findall(log)) <= set(REMOVED.findall(log))
+
     def check(self, log_from):
         """What must hold after every dialogue (first paragraph of the attack list)."""
         if self.process.poll() is not None:
             raise Trouble(f"the server ended with status {self.process.returncode}")
         if self.alive() != self.pids:
             raise Trouble(f"processes were {self.pids} and are {self.alive()}")
+        until(lambda: self.settled(log_from), "every message to leave the queue")
         log = self.log()
         if SANITIZERS.search(log):
             raise Trouble("a sanitizer reported")

@@ -454,12 +454,23 @@ static void a_damaged_copy_is_refused_and_harms_nothing(void **state)
 
 static void a_copy_that_can_still_change_is_refused(void **state)
 {
-    int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct conf *c = must_parse("hostname = mx.test\n");
+    int good = conf_write(c), fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    char bytes[65536];
+    ssize_t n = pread(good, bytes, sizeof bytes, 0);
 
     (void)state;
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, "Conf", 4), 4);
+    conf_free(c);
+    assert_true(fd >= 0 && n > 0);
+    assert_int_equal(write(fd, bytes, (size_t)n), n);
     assert_null(conf_read(fd));
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    assert_null(conf_read(fd));
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+    c = conf_read(fd);
+    assert_non_null(c);
+    conf_free(c);
+    close(good);
     close(fd);
     assert_null(conf_read(-1));
     assert_null(conf_read(STDIN_FILENO));

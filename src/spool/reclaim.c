@@ -317,11 +317,14 @@ static struct segment *candidate(struct journal *j)
     return best;
 }
 
+/* unindexed - not one whose CUT is not durable yet: where it ends must not be
+ * known from a cache alone */
+
 static struct segment *unindexed(struct journal *j)
 {
     for (size_t i = 0; i < j->nsegments; i++)
         if (!j->segments[i]->indexed && j->segments[i]->number != j->active
-            && !(j->flush.under_way && j->segments[i]->number == j->flush.number))
+            && !(j->segments[i]->abandoned && j->ncuts > 0))
             return j->segments[i];
     return NULL;
 }

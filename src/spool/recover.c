@@ -282,19 +282,44 @@ static bool header_read(struct recovery *r, uint32_t number, enum segment_check 
     return true;
 }
 
-static int sync_file(struct disk *disk, const char *name)
+/* rewrite - the same bytes over themselves: a sync that failed in a former life
+ * left pages that count as clean, and only a new write makes them dirty again */
+
+static int rewrite(struct disk *disk, int handle, uint32_t from, uint32_t end)
 {
-    int handle = disk->open(disk->ctx, name, DISK_WRITE), error;
+    char piece[SECTOR * 8];
+    ssize_t n;
+
+    while (from < end) {
+        n = disk->read(disk->ctx, handle, piece,
+                       end - from < sizeof piece ? end - from : sizeof piece, from);
+        if (n > 0)
+            n = disk->write(disk->ctx, handle, slice_of(piece, (size_t)n), from);
+        if (n <= 0)
+            return n < 0 ? (int)n : -EIO;
+        from += (uint32_t)n;
+    }
+    return 0;
+}
+
+/* make_durable - the last flush of a segment, which may never have been synced */
+
+static int make_durable(struct disk *disk, uint32_t number, const struct segment_scan *scan)
+{
+    char name[NAME_MAX_BYTES];
+    int handle = disk->open(disk->ctx, segment_name(number, name), DISK_WRITE), error;
 
     if (handle < 0)
         return handle;
-    error = disk->sync(disk->ctx, handle);
+    error = rewrite(disk, handle, scan->begun, scan->end);
+    if (error == 0)
+        error = disk->sync(disk->ctx, handle);
     disk->close(disk->ctx, handle);
     return error;
 }
 
 /* load - the segment's index into r->image; made anew when there is none that
- * can be believed. A segment without one may hold what was never synced. */
+ * can be believed */
 
 static bool load(struct recovery *r, struct segment *s)
 {
@@ -303,24 +328,19 @@ static bool load(struct recovery *r, struct segment *s)
     struct index_head head;
     struct segment_scan scan = { 0 };
     uint32_t cut = cut_of(r, s->number);
+    bool cached = index_read(disk, s->number, &r->image, &head);
     int error = 0;
 
-    if (index_read(disk, s->number, &r->image, &head)) {
-        s->end = head.end;
-        s->damaged |= head.damaged;
-        s->indexed = true;
-        return true;
-    }
-    if (cut == 0)
-        error = sync_file(disk, segment_name(s->number, name));
-    if (error == 0)
+    if (!cached)
         error = index_make(disk, s->number, cut, &r->image, &head, &scan);
+    if (!cached && error == 0 && cut == 0)
+        error = make_durable(disk, s->number, &scan);
     if (error != 0)
         return failed(r, error, "read", segment_name(s->number, name));
     s->end = head.end;
     s->damaged |= head.damaged;
     s->indexed = true;
-    if (index_write(disk, s->number, &r->image) == 0)
+    if (!cached && index_write(disk, s->number, &r->image) == 0)
         r->j->stats.index_rebuilt++;
     return true;
 }

@@ -263,6 +263,7 @@ static int scan(struct window *w, segment_each_f *each, void *user, struct segme
         if (!unit_tell(w, at, end, each, user))
             return w->error != 0 ? w->error : -ENOMEM;
         at = s->end = end;
+        s->begun = sector_up(synced);
     }
 }
 
@@ -273,7 +274,7 @@ int segment_scan(struct disk *disk, int handle, uint32_t number,
     struct window w = { .disk = disk, .handle = handle, .number = number };
     int error;
 
-    *result = (struct segment_scan){ .end = SEGMENT_START };
+    *result = (struct segment_scan){ .end = SEGMENT_START, .begun = SEGMENT_START };
     if (size < 0)
         return (int)size;
     if (size < SEGMENT_START + RECORD_HEADER)

@@ -43,6 +43,7 @@ int segment_record(struct disk *disk, int handle, struct journal_place at,
 typedef bool segment_each_f(void *user, const struct record_view *r, uint32_t offset);
 struct segment_scan {
     uint32_t end;           /* behind the last whole unit */
+    uint32_t begun;         /* where its flush began: all before was durable once */
     bool     damaged;
     uint32_t hole, resumed; /* the first hole, if damaged */
 };

@@ -96,6 +96,8 @@ struct conf {
         int64_t  connect_timeout;       /* ms */
         uint64_t timeout_scale;         /* per cent of the RFC 5321 §4.5.3.2 timeouts (tests use less) */
         bool     ipv6;                  /* try AAAA too */
+        uint64_t port;                  /* of hosts found by MX or as a domain's own address */
+        bool     loopback;              /* those may have loopback addresses */
     } relay;
     struct {
         struct slice to;                /* "stderr", "syslog", "file:/path" */

@@ -124,6 +124,10 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "per cent of the timeouts of RFC 5321, section 4.5.3.2")                            \
     S(RELAY, ipv6, relay.ipv6, BOOL, "true", 0, 0, "",                                    \
       "try IPv6 addresses too")                                                           \
+    S(RELAY, port, relay.port, COUNT, "25", 1, 65535, "",                                 \
+      "port of the hosts that the DNS names")                                             \
+    S(RELAY, loopback, relay.loopback, BOOL, "false", 0, 0, "",                           \
+      "connect to 127.0.0.0/8 and ::1 too when the DNS says so (for tests)")              \
     S(LOG, to, log.to, TEXT, "stderr", 1, 1000, "",                                       \
       "stderr, syslog, or file:PATH")                                                     \
     S(LOG, json, log.json, BOOL, "false", 0, 0, "",                                       \

@@ -49,7 +49,8 @@ static bool begin(struct child *child)
 
     self.child = child;
     *r = (struct relay){ .loop = child->loop, .conf = child->conf, .empty = on_empty,
-                         .port = 25 };
+                         .port = (uint16_t)child->conf->relay.port,
+                         .loopback = child->conf->relay.loopback };
     list_init(&r->jobs);
     pool_init(&r->pool, child->loop, child->conf, child->slot);
     uv_timer_init(child->loop, &self.leave);

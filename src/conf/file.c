@@ -15,7 +15,8 @@ static struct {
     struct arena       *arena;
     struct conf_doc    *doc;
     struct conf_errors *errors;
-    struct slice        text;
+    struct slice        rest;       /* the text from line `at` on, for section_line() */
+    unsigned            at;
     bool                no_memory;
     bool                ended;      /* END_MARK was seen */
 } now;
@@ -97,17 +98,22 @@ static enum conf_section section_of(cfg_t *cfg)
 }
 
 /* section_line - where the section that is being read at `line` begins: the
- * last line up to there whose first word is its name */
+ * last line up to there whose first word is its name. Sections come one after
+ * the other, so the search goes on where it ended last. */
 
 static unsigned section_line(const char *name, unsigned line)
 {
-    struct slice rest = now.text, one;
     unsigned found = line;
+    struct slice one, rest;
 
-    for (unsigned i = 1; i <= line && rest.n > 0; i++) {
-        slice_cut(rest, '\n', &one, &rest);
+    while (now.at <= line && now.rest.n > 0) {
+        slice_cut(now.rest, '\n', &one, &rest);
         if (slice_istarts(slice_trim(one), slice_cstr(name)))
-            found = i;
+            found = now.at;
+        if (now.at == line)
+            break;
+        now.at++;
+        now.rest = rest;
     }
     return found;
 }
@@ -310,7 +316,8 @@ bool doc_read_file(struct arena *a, struct conf_doc *doc, struct slice text,
     now.arena = a;
     now.doc = doc;
     now.errors = errors;
-    now.text = copy;
+    now.rest = copy;
+    now.at = 1;
     now.no_memory = now.ended = false;
     ok = parse(copy.p);
     if (now.no_memory)

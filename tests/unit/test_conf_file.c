@@ -253,6 +253,7 @@ static void what_is_wrong_is_told_with_line_and_advice(void **state)
         { "listen \"0.0.0.0:25\" { role = relay }\n", ":1: role: \"relay\" is not known here; write one of mx|sink" },
         { "listen \"0.0.0.0:25\" { deliver = discard }\n", ":1: deliver: only a sink has it" },
         { "domain \"bad_name\" { }\n", ":1: domain: \"bad_name\" is not a domain" },
+        { "domain \"a.test\" {\n\n}\ndomain\n\"b_.test\" {\n\n deliver = discard\n}\n", ":4: domain: \"b_.test\" is not a domain" },
         { "domain \"a.test\" {\n\n deliver = \"mbox:/var/mail\" }\n", ":3: deliver: \"mbox:/var/mail\" is no way to deliver" },
         { "domain \"a.test\" { deliver = \"maildir:relative\" }\n", ":1: deliver: " },
         { "domain \"a.test\" { deliver = \"maildir:/m/%x\" }\n", ":1: deliver: " },

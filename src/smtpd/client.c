@@ -48,8 +48,7 @@ static void on_closed(struct stream *stream)
     struct smtpd *d = c->smtpd;
 
     log_end(c);
-    if (c->counted)
-        census_leave(&d->census, &c->session.client);
+    census_leave(&d->census, &c->session.client);
     if (c->greet_at != 0)
         d->ngreeting--;
     commits_forget(&d->commits, &c->session);
@@ -141,27 +140,31 @@ void client_greet(struct client *c)
 
 /* ---------------------------------------------------------------- beginning -- */
 
-/* crowded - would this be one connection too many? */
+/* enter - count it in; false: it is one connection too many. Counted first and
+ * asked then, so that two processes cannot both take the last place. */
 
-static bool crowded(const struct smtpd *d, const struct ip *peer)
+static bool enter(struct smtpd *d, const struct ip *peer)
 {
     const struct conf *conf = d->server.conf;
 
     if (d->census.head == NULL)
-        return d->nclients >= conf->limits.connections;
-    return census_total(&d->census) >= conf->limits.connections
-        || census_of(&d->census, peer) >= conf->limits.connections_per_client;
+        return d->nclients < conf->limits.connections;
+    census_enter(&d->census, peer);
+    if (census_total(&d->census) <= conf->limits.connections
+        && census_of(&d->census, peer) <= conf->limits.connections_per_client)
+        return true;
+    census_leave(&d->census, peer);
+    return false;
 }
 
 /* turn_away - without a session: this has to be cheap */
 
-static void turn_away(struct smtpd *d, int fd, const struct ip *peer)
+static void turn_away(int fd, const struct ip *peer)
 {
     static const struct reply reply = { .id = REPLY_TOO_MANY_CONNECTIONS };
     struct buf out = BUF(512);
     char text[IP_TEXT];
 
-    (void)d;
     count_add(connections_refused, 1);
     log_event(EVENT_REFUSE, LF_STR("client", ip_text(peer, text)),
               LF_STR("why", "too many connections"));
@@ -197,13 +200,14 @@ static void begin(struct client *c, const struct conf_listen *listen, bool early
 void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
                 const struct ip *peer)
 {
-    struct client *c;
+    struct client *c = calloc(1, sizeof *c);
     bool early;
     char text[IP_TEXT];
 
     smtpd_now(d);
-    if (crowded(d, peer) || (c = calloc(1, sizeof *c)) == NULL) {
-        turn_away(d, fd, peer);
+    if (c == NULL || !enter(d, peer)) {
+        turn_away(fd, peer);
+        free(c);
         return;
     }
     early = talks_early(fd);
@@ -213,8 +217,6 @@ void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
     list_push(&d->clients, &c->link);
     map_put(&d->by_number, c);
     d->nclients++;
-    census_enter(&d->census, peer);
-    c->counted = true;
     count_add(connections, 1);
     log_event(EVENT_CONNECT, LF_ID("session", c->session.number),
               LF_STR("client", ip_text(peer, text)), LF_TEXT("listener", listen->address));

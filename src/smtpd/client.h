@@ -11,7 +11,6 @@ struct client {
     int64_t        greet_at;    /* mono, ms; 0: greeted */
     int64_t        stuck;       /* mono, ms: it takes no replies since; 0: it does */
     bool           eof;         /* it will send no more */
-    bool           counted;     /* in the census */
     bool           over;        /* only closing is left */
 };
 

@@ -268,15 +268,22 @@ static void build_route(struct build *b, const struct conf_block *block, void *o
                    "mx, hold, HOST, HOST:PORT or [ADDRESS]:PORT", SLICE(r->via_text));
 }
 
+/* build_queue - the default of `warn` gives way to a short lifetime */
+
 static void build_queue(struct build *b, const struct conf_block *block, void *owner)
 {
+    struct conf_entry *warn = block_entry(block, SET_QUEUE_warn);
     struct conf *conf = owner;
 
-    if (conf->queue.warn >= conf->queue.lifetime && block_entry(block, SET_QUEUE_warn)->given)
+    if (conf->queue.warn < conf->queue.lifetime)
+        return;
+    if (warn->given) {
         conf_error(b->errors, line_of(block, SET_QUEUE_warn),
                    "warn: must be less than lifetime; write 0 for never");
-    else if (conf->queue.warn >= conf->queue.lifetime)
-        conf->queue.warn = 0;
+        return;
+    }
+    conf->queue.warn = 0;
+    warn->values[0] = SLICE_LIT("0");
 }
 
 static void build_log(struct build *b, const struct conf_block *block, void *owner)

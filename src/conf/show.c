@@ -1,5 +1,5 @@
 /* show.c - the configuration in force, written as a configuration. */
-#include <stdio.h>
+#include "base/ascii.h"
 #include "conf/doc.h"
 
 /* quoted - a value so that the parser reads it as it is */
@@ -15,17 +15,31 @@ static void quoted(struct buf *out, struct slice s)
     buf_puts(out, "\"");
 }
 
+/* put_value - words and numbers look as a person writes them */
+
+static void put_value(struct buf *out, const struct conf_setting *s, struct slice v)
+{
+    bool plain = v.n > 0 && s->kind != KIND_TEXT && s->kind != KIND_PATH;
+
+    for (size_t i = 0; i < v.n; i++)
+        plain = plain && ascii_alnum(v.p[i]);
+    if (plain)
+        buf_put_slice(out, v);
+    else
+        quoted(out, v);
+}
+
 static void show_value(struct buf *out, const struct conf_setting *s,
                        const struct conf_entry *e)
 {
     if (!conf_kind_is_list(s->kind)) {
-        quoted(out, e->n > 0 ? e->values[0] : (struct slice){ 0 });
+        put_value(out, s, e->n > 0 ? e->values[0] : (struct slice){ 0 });
         return;
     }
     buf_puts(out, "{");
     for (size_t i = 0; i < e->n; i++) {
         buf_puts(out, i > 0 ? ", " : "");
-        quoted(out, e->values[i]);
+        put_value(out, s, e->values[i]);
     }
     buf_puts(out, "}");
 }

@@ -254,15 +254,23 @@ void link_keep(struct link *link)
     list_push(&link->pool->idle, &link->idle);
 }
 
+static bool is_stale(const struct link *link, int64_t now)
+{
+    return now - link->idle_since >= link->pool->conf->relay.idle;
+}
+
 /* The newest first: the longer one has been idle, the nearer its end. */
 struct link *pool_take(struct pool *pool, struct slice destination, link_event_f *event,
                        void *user)
 {
     uint64_t hash = hash_keyed(destination);
+    int64_t now = clock_mono();
 
     for (struct list *at = pool->idle.prev; at != &pool->idle; at = at->prev) {
         struct link *link = LIST_OWNER(at, struct link, idle);
 
+        if (is_stale(link, now))
+            break;
         if (link->hash != hash || !slice_eq(link->destination, destination))
             continue;
         list_remove(&link->idle);
@@ -294,8 +302,7 @@ static void link_check(struct link *link, int64_t now)
             client_fail(&link->client, CAUSE_CONNECT, "timed out");
     } else if (c->deadline != 0 && now >= c->deadline)
         client_fail(&link->client, CAUSE_TIMEOUT, "");
-    else if (!list_empty(&link->idle)
-             && now - link->idle_since >= link->pool->conf->relay.idle)
+    else if (!list_empty(&link->idle) && is_stale(link, now))
         client_quit(&link->client);
     else
         return;

@@ -280,7 +280,7 @@ static void every_kind_of_answer_has_its_fate(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct hosts *h = judge(cases[i].mx, cases[i].addresses, &p);
-        char names[200] = "";
+        char names[2 * DNS_NAME] = "";
 
         for (size_t j = 0; j < h->n; j++)
             snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s",

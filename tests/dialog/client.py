@@ -4,7 +4,7 @@ import socket
 import struct
 import time
 
-from server import PATIENCE, Trouble
+from .server import PATIENCE, Trouble
 
 REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])([ -])([ -~]*)\r\n")
 

@@ -1,13 +1,8 @@
 """Each *.dialog file is a test; one server is shared by those of one configuration."""
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from dialogue import Dialogue, Run      # noqa: E402
-from server import Servers, Trouble     # noqa: E402
+from .dialogue import Dialogue, Run
+from .server import Servers, Trouble
 
 servers = Servers()
 

@@ -2,9 +2,9 @@
 import re
 import time
 
-import drills
-from client import Client
-from server import PATIENCE, Trouble, until
+from . import drills
+from .client import Client
+from .server import PATIENCE, Trouble, until
 
 GENERATOR = re.compile(r"\{(.+?)\*(\d+)\}", re.S)
 ESCAPE = re.compile(r"\\(r|n|t|0|\\|x[0-9a-fA-F]{2})")

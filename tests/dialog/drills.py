@@ -2,8 +2,8 @@
 import itertools
 import re
 
-from client import Client
-from server import Trouble, until
+from .client import Client
+from .server import Trouble, until
 
 MAIL = b"MAIL FROM:<s@there.example>\r\n"
 RCPT = b"RCPT TO:<alice@ours.example>\r\n"

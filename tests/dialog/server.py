@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hop import Hop
+from .hop import Hop
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("POSTRIDER_BUILD", ROOT / "build"))

@@ -1,0 +1,1 @@
+"""Tests as conversations: README tells how to write them."""

@@ -95,6 +95,8 @@ struct queue *queue_open(const struct queue_options *o, struct why *why)
     struct sched_options s = schedule(o->conf, o->seed);
     struct list *lists[] = { &q->smtpds, &q->relays, &q->locals, &q->lookups, &q->consoles,
                              &q->flying, &q->stalled, &q->questions };
+    struct roster *rosters[] = { &q->letters, &q->leases, &q->reports, &q->lent, &q->peers,
+                                 &q->gone };
 
     if (q == NULL || (q->sched = sched_new(&s, o->mono)) == NULL
         || (q->cache = cache_new(CACHE_BYTES)) == NULL) {
@@ -104,6 +106,8 @@ struct queue *queue_open(const struct queue_options *o, struct why *why)
     }
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
+    for (size_t i = 0; i < sizeof rosters / sizeof rosters[0]; i++)
+        rosters[i]->secret = o->seed;
     q->conf = o->conf;
     q->disk = o->disk;
     q->mono = o->mono;

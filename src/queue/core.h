@@ -61,7 +61,7 @@ struct queue_options {
     const struct conf *conf;
     struct disk       *disk;
     uint64_t           segment_size;    /* 0: the journal's default */
-    uint64_t           seed;            /* of the schedule's jitter */
+    uint64_t           seed;            /* of the schedule's jitter and the tables: a secret */
     int64_t            mono, wall;      /* the time */
     bool               history;         /* keep the files for `trace` */
     /* something was appended: see that the journal is flushed */

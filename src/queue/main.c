@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -159,8 +160,11 @@ static bool open_spool(struct shell *s)
     char spool[4096];
     struct slice path = s->child->conf->spool;
     struct why why = { 0 };
+    uint64_t seed = 0;
     int error = 0;
 
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        return false;           /* no secret: every table would be predictable */
     if (path.n >= sizeof spool)
         return false;
     memcpy(spool, path.p, path.n);
@@ -171,7 +175,7 @@ static bool open_spool(struct shell *s)
         return false;
     }
     s->queue = queue_open(&(struct queue_options){
-        .conf = s->child->conf, .disk = s->disk, .seed = (uint64_t)clock_wall(),
+        .conf = s->child->conf, .disk = s->disk, .seed = seed,
         .mono = clock_mono(), .wall = clock_wall(), .history = true, .flush = want_flush,
         .user = s }, &why);
     if (s->queue == NULL)

@@ -1,4 +1,5 @@
 /* route.c - from addresses to destinations, and from recipients to jobs. */
+#include "base/crc32c.h"
 #include "queue/route.h"
 
 enum { TEXT_MAX = 1024 };
@@ -110,7 +111,7 @@ static bool new_job(struct queue *q, struct letter *m, struct destination *d, ui
 
     if (job == NULL)
         return false;
-    sched_attach(q->sched, &job->sched, d, hash_keyed(sender));
+    sched_attach(q->sched, &job->sched, d, crc32c(0, sender));
     job->sched.due = path;
     d->user = job;              /* forgotten at the end of route_letter */
     return true;

@@ -28,7 +28,7 @@ struct script {
     struct { uint32_t serial, ticket; char address[400]; } asked[512];
     unsigned      nasked;
     uint64_t      last_id;
-    unsigned      messages, lent, given_back, commits;
+    unsigned      messages, lent, given_back, taken, commits;
     struct lent   kept;             /* the file of the commit at hand */
     struct buf    text, envelope;   /* of the last message */
 };
@@ -165,6 +165,7 @@ static inline void world_commit(void *ctx, struct session *s)
     struct script *w = ctx;
 
     w->commits++;
+    w->taken += s->tx->lent.number != 0;
     if (w->slow_commit)
         return;
     if (w->fate == COMMITTED_DONE)
@@ -233,6 +234,7 @@ static inline void script_feed(struct script *w, struct slice bytes)
 static inline void script_end(struct script *w)
 {
     session_end(&w->s);
+    assert(w->lent == w->given_back + w->taken);    /* no file is forgotten */
     buf_free(&w->in);
     buf_free(&w->out);
     buf_free(&w->text);

@@ -573,6 +573,26 @@ static void errors_and_junk_end_a_session(void **state)    /* A041 */
     script_end(&w);
 }
 
+static void who_takes_no_replies_is_not_listened_to(void **state)      /* A161 */
+{
+    uint64_t junk = conf->limits.junk;
+    struct script w;
+
+    (void)state;
+    conf->limits.junk = 1000000;
+    begin(&w, "192.0.2.9");
+    for (int i = 0; i < 20000; i++)
+        buf_puts(&w.in, "HELP\r\n");
+    script_go(&w);
+    assert_true(w.out.n < REPLY_OUT_HIGH + REPLY_TEXT);
+    assert_true(w.in.n > 0);
+    buf_clear(&w.out);
+    script_go(&w);
+    assert_true(w.out.n > 0);
+    conf->limits.junk = junk;
+    script_end(&w);
+}
+
 static void too_many_recipients_are_put_off_one_by_one(void **state)
 {
     struct script w;
@@ -917,6 +937,41 @@ static unsigned model_step(struct model *m, unsigned command)
     }
 }
 
+/* assert_only_user - nothing of an earlier transaction is in this message */
+
+static void assert_only_user(const struct script *w)
+{
+    struct envelope e;
+    struct recipient r;
+    struct wire in;
+
+    assert_true(envelope_get(buf_view(&w->envelope), &e));
+    assert_int_equal(e.nrcpts, 1);
+    in = wire_reader(e.rcpts);
+    assert_true(recipient_next(&in, &r));
+    assert_true(slice_eq(r.address, SLICE_LIT("user@ours.example")));
+    assert_false(recipient_next(&in, &r));
+    assert_null(memmem(w->text.p + w->text.start + 1, w->text.n - 1, "Received:", 9));
+    assert_true(w->text.n > 3 && memcmp(w->text.p + w->text.n - 5, "\r\nx\r\n", 5) == 0);
+}
+
+static void a_transaction_leaves_nothing_behind(void **state)
+{
+    static char line[1000];
+    struct script w;
+
+    (void)state;
+    begin(&w, "192.0.2.9");
+    play(&w, "first", START "> RCPT TO:<u2@ours.example>\n< 250\n> RCPT TO:<list@ours.example>\n< 250\n> RSET\n< 250\n");
+    play(&w, "second", SENDER "> RCPT TO:<u2@ours.example>\n< 250\n> DATA\n< 354\n");
+    fill_line(line, sizeof line, 'y');
+    for (int i = 0; i < 200; i++)
+        script_feed(&w, slice_of(line, sizeof line));
+    play(&w, "third", "> .\n< 250\n" SENDER "> RCPT TO:<user@ours.example>\n< 250\n> DATA\n< 354\n> x\n> .\n< 250\n=2\n");
+    assert_only_user(&w);
+    script_end(&w);
+}
+
 static void random_sequences_agree_with_the_automaton(void **state)    /* A050 to A060 */
 {
     static const char *const lines[] = {
@@ -944,6 +999,7 @@ static void random_sequences_agree_with_the_automaton(void **state)    /* A050 t
             if (code == 354) {
                 script_feed(&w, SLICE_LIT("x\r\n.\r\n"));
                 expect(&w, "text", "250");
+                assert_only_user(&w);
             }
             assert_int_equal(w.out.n, 0);
         }
@@ -973,6 +1029,7 @@ int main(void)
         cmocka_unit_test(long_lines_cost_one_refusal),
         cmocka_unit_test(no_argument_is_ever_echoed),
         cmocka_unit_test(errors_and_junk_end_a_session),
+        cmocka_unit_test(who_takes_no_replies_is_not_listened_to),
         cmocka_unit_test(too_many_recipients_are_put_off_one_by_one),
         cmocka_unit_test(a_message_too_big_is_read_to_its_true_end),
         cmocka_unit_test(a_large_message_goes_through_a_file),
@@ -988,6 +1045,7 @@ int main(void)
         cmocka_unit_test(mail_waits_a_moment_for_the_queue),
         cmocka_unit_test(nobody_hears_250_before_the_queue_says_so),
         cmocka_unit_test(draining_lets_a_message_finish),
+        cmocka_unit_test(a_transaction_leaves_nothing_behind),
         cmocka_unit_test(random_sequences_agree_with_the_automaton),
     };
 

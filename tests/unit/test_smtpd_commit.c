@@ -1,0 +1,497 @@
+/* test_smtpd_commit.c - sessions between a queue and a lookup that come and go. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "smtpd/ask.h"
+#include "smtpd/commit.h"
+#include "smtpd_world.h"
+
+static struct conf   *conf;
+static struct child   child;
+static struct commits commits;
+static struct asks    asks;
+static struct script  w;
+
+/* The other side: a queue or a lookup that says what the test wants. */
+static struct channel *other;
+static unsigned  ncommits, nresolves, lend_more, lent_back;
+static uint64_t  last_id, last_nonce, last_ticket, last_length;
+static uint32_t  last_crc;
+static uint64_t  last_lent;
+static unsigned  gone_count;
+
+static bool on_frame(struct channel *c, uint32_t type, struct wire *in, int *fd)
+{
+    struct msg_commit commit;
+    struct msg_resolve resolve;
+    struct msg_lend_more more;
+    struct msg_lend_back back;
+
+    (void)c;
+    (void)fd;
+    switch (type) {
+    case MSG_COMMIT:
+        assert_true(msg_commit_get(in, &commit));
+        assert_true(commit.lent != 0 || commit.body.n > 0);
+        ncommits++;
+        last_id = commit.id;
+        last_nonce = commit.nonce;
+        last_lent = commit.lent;
+        last_length = commit.length;
+        last_crc = commit.crc;
+        return true;
+    case MSG_RESOLVE:
+        assert_true(msg_resolve_get(in, &resolve));
+        nresolves++;
+        last_ticket = resolve.ticket;
+        return true;
+    case MSG_LEND_MORE:
+        assert_true(msg_lend_more_get(in, &more));
+        lend_more += more.count;
+        return true;
+    case MSG_LEND_BACK:
+        assert_true(msg_lend_back_get(in, &back));
+        lent_back++;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void on_gone(struct channel *c, const char *why)
+{
+    (void)c;
+    (void)why;
+    gone_count++;
+}
+
+static void turn(void)
+{
+    for (int i = 0; i < 6; i++)
+        uv_run(child.loop, UV_RUN_NOWAIT);
+}
+
+/* peer_new - a new process of that role at the other end; ours is returned */
+
+static struct channel *peer_new(enum role role)
+{
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    other = channel_new(child.loop, ends[1], role, ROLE_SMTPD, 1, on_frame, on_gone, NULL);
+    assert_non_null(other);
+    return channel_new(child.loop, ends[0], ROLE_SMTPD, role, 0, on_frame, NULL, NULL);
+}
+
+static void go(struct session *s)
+{
+    (void)s;
+    script_go(&w);
+}
+
+static void wake_all(void *user)
+{
+    (void)user;
+    session_wake(&w.s);
+    script_go(&w);
+}
+
+static void lost(void *user)
+{
+    (void)user;
+    session_queue_lost(&w.s);
+}
+
+static struct session *find(void *user, uint64_t number)
+{
+    (void)user;
+    return number == w.s.number ? &w.s : NULL;
+}
+
+static enum known known(void *ctx, const struct conf_domain *d, const struct mailbox *m)
+{
+    (void)ctx;
+    (void)d;
+    (void)m;
+    return KNOWN_ASK;
+}
+
+static void resolve(void *ctx, struct session *s, uint32_t ticket, struct slice address)
+{
+    (void)ctx;
+    asks_resolve(&asks, s, ticket, address);
+}
+
+static enum room room(void *ctx)
+{
+    (void)ctx;
+    return commits_room(&commits);
+}
+
+static uint64_t message_id(void *ctx)
+{
+    (void)ctx;
+    return commits_message_id(&commits);
+}
+
+static bool lend(void *ctx, struct session *s, struct lent *lent)
+{
+    (void)ctx;
+    return commits_lend(&commits, s, lent);
+}
+
+static void lend_back(void *ctx, struct lent *lent)
+{
+    (void)ctx;
+    commits_lend_back(&commits, lent);
+}
+
+static void commit(void *ctx, struct session *s)
+{
+    (void)ctx;
+    commits_commit(&commits, s);
+}
+
+static const struct world real_world = {
+    .known = known, .resolve = resolve, .room = room, .message_id = message_id,
+    .lend = lend, .lend_back = lend_back, .commit = commit,
+};
+
+static int begin(void **state)
+{
+    (void)state;
+    if (conf == NULL)
+        conf = world_conf_parse();
+    child = (struct child){ .loop = uv_default_loop(), .slot = 7 };
+    other = NULL;
+    ncommits = nresolves = lend_more = lent_back = gone_count = 0;
+    script_begin(&w, conf, 1, "192.0.2.9");
+    w.server.world = &real_world;
+    w.server.mono = clock_mono();
+    w.server.wall = clock_wall();
+    commits_begin(&commits, &child, &w.server, go, wake_all, lost, NULL);
+    asks_begin(&asks, &child, &w.server, find, go, NULL);
+    session_greet(&w.s, false);
+    script_feed(&w, SLICE_LIT("EHLO c.example\r\n"));
+    buf_clear(&w.out);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    commits_forget(&commits, &w.s);
+    script_end(&w);
+    if (commits.queue != NULL)
+        channel_close(commits.queue, NULL);
+    if (asks.lookup != NULL)
+        channel_close(asks.lookup, NULL);
+    turn();
+    turn();
+    return 0;
+}
+
+static void said(const char *wanted)
+{
+    struct slice out = buf_view(&w.out);
+
+    if (out.n < strlen(wanted) || memcmp(out.p, wanted, strlen(wanted)) != 0)
+        fail_msg("wanted \"%s\", got \"%.*s\"", wanted, SLICE(out));
+    buf_clear(&w.out);
+}
+
+static void welcome(uint64_t floor)
+{
+    commits_queue(&commits, peer_new(ROLE_QUEUE));
+    channel_send_msg_welcome(other, &(struct msg_welcome){ floor }, -1);
+    turn();
+}
+
+static void send_message(void)
+{
+    script_feed(&w, SLICE_LIT("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"));
+    said("250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n354 ");
+    script_feed(&w, SLICE_LIT("x\r\n.\r\n"));
+    turn();
+}
+
+static void committed(enum fate fate, bool full)
+{
+    channel_send_msg_committed(other, &(struct msg_committed){
+        .id = last_id, .fate = (uint8_t)fate, .full = full }, -1);
+    turn();
+}
+
+static void a_message_waits_for_the_queue_and_its_answer(void **state)
+{
+    (void)state;
+    script_feed(&w, SLICE_LIT("MAIL FROM:<a@b.example>\r\n"));
+    assert_int_equal(w.out.n, 0);
+    welcome(0);
+    said("250 2.1.0");
+    script_feed(&w, SLICE_LIT("RSET\r\n"));
+    buf_clear(&w.out);
+    send_message();
+    assert_int_equal(ncommits, 1);
+    assert_int_equal(id_slot(last_id), 7);
+    assert_int_equal(w.out.n, 0);
+    committed(FATE_DONE, false);
+    said("250 2.0.0 Ok: queued as ");
+}
+
+static void later_and_full_are_not_done(void **state)
+{
+    (void)state;
+    welcome(0);
+    send_message();
+    committed(FATE_LATER, false);
+    said("451 4.3.0");
+    send_message();
+    committed(FATE_LATER, true);
+    said("452 4.3.1");
+    send_message();
+    committed((enum fate)99, false);
+    said("451 4.3.0");
+}
+
+static void ids_start_above_the_queues_floor(void **state)
+{
+    uint64_t floor = (uint64_t)(clock_wall() + 1000000) << 20;
+
+    (void)state;
+    welcome(floor);
+    send_message();
+    assert_true(last_id > floor);
+}
+
+static void a_new_queue_is_asked_again_under_the_same_name(void **state)
+{
+    uint64_t id, nonce;
+
+    (void)state;
+    welcome(0);
+    send_message();
+    id = last_id;
+    nonce = last_nonce;
+    channel_close(other, NULL);
+    turn();
+    assert_null(commits.queue);
+    assert_int_equal(w.out.n, 0);
+    welcome(0);
+    assert_int_equal(ncommits, 2);
+    assert_true(last_id == id && last_nonce == nonce);
+    committed(FATE_DONE, false);
+    said("250 2.0.0");
+    committed(FATE_DONE, false);        /* said twice, heard once */
+    assert_int_equal(w.out.n, 0);
+}
+
+static void a_queue_that_never_answers_means_later(void **state)
+{
+    (void)state;
+    welcome(0);
+    send_message();
+    w.server.mono += COMMIT_PATIENCE + 1;
+    commits_tick(&commits);
+    said("451 4.3.0");
+    committed(FATE_DONE, false);
+    assert_int_equal(w.out.n, 0);
+}
+
+static void a_full_disk_refuses_at_mail(void **state)
+{
+    (void)state;
+    welcome(0);
+    channel_send_msg_room(other, &(struct msg_room){ 0 }, -1);
+    turn();
+    script_feed(&w, SLICE_LIT("MAIL FROM:<a@b.example>\r\n"));
+    said("452 4.3.1");
+    channel_send_msg_room(other, &(struct msg_room){ 1 }, -1);
+    turn();
+    script_feed(&w, SLICE_LIT("MAIL FROM:<a@b.example>\r\n"));
+    said("250 2.1.0");
+}
+
+static void a_session_may_leave_while_it_waits(void **state)
+{
+    (void)state;
+    welcome(0);
+    send_message();
+    commits_forget(&commits, &w.s);
+    session_end(&w.s);
+    committed(FATE_DONE, false);
+    assert_int_equal(w.out.n, 0);
+    assert_int_equal(commits.by_id.n, 0);
+}
+
+/* lend_file - one file from the queue to us; the test keeps a descriptor */
+
+static int lend_file(uint64_t number)
+{
+    int fd = memfd_create("lent", MFD_CLOEXEC);
+
+    channel_send_msg_lend(other, &(struct msg_lend){ number }, fd);
+    turn();
+    return fd;
+}
+
+static void feed_large(void)
+{
+    static char line[1000];
+
+    script_feed(&w, SLICE_LIT("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"));
+    buf_clear(&w.out);
+    memset(line, 'x', sizeof line);
+    memcpy(line + sizeof line - 2, "\r\n", 2);
+    for (int i = 0; i < 100; i++)
+        script_feed(&w, slice_of(line, sizeof line));
+}
+
+static void a_large_body_travels_in_a_lent_file(void **state)
+{
+    static char text[200000];
+    ssize_t n;
+    int fd;
+
+    (void)state;
+    welcome(0);
+    assert_int_equal(lend_more, COMMIT_STOCK - COMMIT_FIRST);
+    fd = lend_file(41);
+    feed_large();
+    script_feed(&w, SLICE_LIT(".\r\n"));
+    turn();
+    assert_int_equal(ncommits, 1);
+    assert_true(last_lent == 41);
+    n = pread(fd, text, sizeof text, 0);
+    assert_true(n > 100000 && (uint64_t)n == last_length);
+    assert_true(crc32c(0, slice_of(text, (size_t)n)) == last_crc);
+    committed(FATE_DONE, false);
+    said("250 2.0.0");
+    assert_int_equal(lent_back, 0);
+    close(fd);
+}
+
+static void a_session_waits_for_a_file_and_gives_back_what_it_does_not_need(void **state)
+{
+    int fd;
+
+    (void)state;
+    welcome(0);
+    feed_large();
+    assert_int_equal(w.s.wait, WAIT_FILE);
+    fd = lend_file(42);
+    assert_int_equal(w.s.wait, WAIT_CLIENT);
+    script_feed(&w, SLICE_LIT("bare\nline\r\n.\r\n"));
+    said("550 5.6.0");
+    turn();
+    assert_int_equal(lent_back, 1);
+    close(fd);
+}
+
+static void files_of_a_dead_queue_are_worthless(void **state)
+{
+    int fd;
+
+    (void)state;
+    welcome(0);
+    fd = lend_file(43);
+    feed_large();
+    channel_close(other, NULL);
+    turn();
+    assert_int_equal(commits.nstock, 0);
+    welcome(0);
+    script_feed(&w, SLICE_LIT(".\r\n"));
+    said("451 4.3.0");
+    assert_int_equal(ncommits, 0);
+    close(fd);
+}
+
+static void a_queue_that_talks_nonsense_loses_its_channel(void **state)
+{
+    (void)state;
+    welcome(0);
+    channel_send_msg_welcome(other, &(struct msg_welcome){ 0 }, -1);
+    turn();
+    turn();
+    assert_null(commits.queue);
+    assert_int_equal(gone_count, 1);
+}
+
+static void lookup_is_asked_again_after_it_died(void **state)
+{
+    uint64_t ticket;
+
+    (void)state;
+    welcome(0);
+    w.s.listen = &conf->listens[0];
+    asks_lookup(&asks, peer_new(ROLE_LOOKUP));
+    script_feed(&w, SLICE_LIT("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@ours.example>\r\n"));
+    said("250 2.1.0");
+    turn();
+    assert_int_equal(nresolves, 1);
+    ticket = last_ticket;
+    channel_close(other, NULL);
+    turn();
+    assert_null(asks.lookup);
+    asks_lookup(&asks, peer_new(ROLE_LOOKUP));
+    turn();
+    assert_int_equal(nresolves, 2);
+    assert_true(last_ticket == ticket);
+    channel_send_msg_resolved(other, &(struct msg_resolved){
+        .ticket = ticket, .fate = FATE_NEVER }, -1);
+    channel_send_msg_resolved(other, &(struct msg_resolved){
+        .ticket = ticket, .fate = FATE_DONE }, -1);
+    turn();
+    said("550 5.1.1");
+    assert_int_equal(asks.by_ticket.n, 0);
+}
+
+static void an_answer_for_a_session_that_left_is_thrown_away(void **state)
+{
+    (void)state;
+    welcome(0);
+    w.s.listen = &conf->listens[0];
+    asks_lookup(&asks, peer_new(ROLE_LOOKUP));
+    script_feed(&w, SLICE_LIT("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@ours.example>\r\n"));
+    turn();
+    w.s.number++;
+    channel_send_msg_resolved(other, &(struct msg_resolved){
+        .ticket = last_ticket, .fate = FATE_DONE }, -1);
+    turn();
+    assert_int_equal(asks.by_ticket.n, 0);
+    assert_non_null(w.s.tx->first);
+    script_feed(&w, SLICE_LIT("RCPT TO:<d@ours.example>\r\n"));
+    w.server.mono += 2 * WORLD_PATIENCE + 1;
+    asks_tick(&asks);
+    assert_int_equal(asks.by_ticket.n, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_message_waits_for_the_queue_and_its_answer, begin, end),
+        cmocka_unit_test_setup_teardown(later_and_full_are_not_done, begin, end),
+        cmocka_unit_test_setup_teardown(ids_start_above_the_queues_floor, begin, end),
+        cmocka_unit_test_setup_teardown(a_new_queue_is_asked_again_under_the_same_name, begin, end),
+        cmocka_unit_test_setup_teardown(a_queue_that_never_answers_means_later, begin, end),
+        cmocka_unit_test_setup_teardown(a_full_disk_refuses_at_mail, begin, end),
+        cmocka_unit_test_setup_teardown(a_session_may_leave_while_it_waits, begin, end),
+        cmocka_unit_test_setup_teardown(a_large_body_travels_in_a_lent_file, begin, end),
+        cmocka_unit_test_setup_teardown(a_session_waits_for_a_file_and_gives_back_what_it_does_not_need,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(files_of_a_dead_queue_are_worthless, begin, end),
+        cmocka_unit_test_setup_teardown(a_queue_that_talks_nonsense_loses_its_channel, begin, end),
+        cmocka_unit_test_setup_teardown(lookup_is_asked_again_after_it_died, begin, end),
+        cmocka_unit_test_setup_teardown(an_answer_for_a_session_that_left_is_thrown_away, begin, end),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+    conf_free(conf);
+    return failed;
+}

@@ -111,7 +111,7 @@ static bool after(struct slice text, const char *prefix, struct slice *rest)
     struct slice p = slice_cstr(prefix);
 
     *rest = slice_from(text, p.n);
-    return slice_istarts(text, p);
+    return slice_eq(slice_first(text, p.n), p);
 }
 
 /* deliver_kind - what a `deliver` text asks for; DELIVER_NONE: malformed */
@@ -132,14 +132,32 @@ static enum deliver_kind deliver_kind(struct slice text)
     return value_endpoint(rest, 24, &host, &port) ? DELIVER_LMTP_TCP : DELIVER_NONE;
 }
 
-static enum deliver_kind check_deliver(struct build *b, unsigned line, struct slice text)
+/* with_port - "lmtp:HOST:PORT" in full, as those who deliver want it */
+
+static struct slice with_port(struct arena *a, struct slice text)
 {
-    enum deliver_kind kind = deliver_kind(text);
+    struct slice host, rest;
+    uint16_t port;
+    bool six;
+
+    if (!after(text, "lmtp:", &rest) || !value_endpoint(rest, 24, &host, &port))
+        return text;
+    six = slice_chr(host, ':') < host.n;
+    return arena_printf(a, "lmtp:%s%.*s%s:%u", six ? "[" : "", SLICE(host), six ? "]" : "", port);
+}
+
+/* check_deliver - what a `deliver` text asks for, and the text in full */
+
+static enum deliver_kind check_deliver(struct build *b, unsigned line, struct slice *text)
+{
+    enum deliver_kind kind = deliver_kind(*text);
 
     if (kind == DELIVER_NONE)
         conf_error(b->errors, line, "deliver: \"%.*s\" is no way to deliver; write "
                    "maildir:/PATH with %%d, %%u or %%%%, lmtp:/PATH, lmtp:HOST:PORT or discard",
-                   SLICE(text));
+                   SLICE(*text));
+    if (kind == DELIVER_LMTP_TCP)
+        *text = with_port(&b->conf->arena, *text);
     return kind;
 }
 
@@ -214,7 +232,7 @@ static void build_listen(struct build *b, const struct conf_block *block, void *
         l->deliver = block_entry(block, SET_LISTEN_deliver)->values[0] =
             arena_printf(&b->conf->arena, "maildir:%.*s/sink", SLICE(b->conf->spool));
     if (l->role == LISTEN_SINK)
-        l->deliver_kind = check_deliver(b, line_of(block, SET_LISTEN_deliver), l->deliver);
+        l->deliver_kind = check_deliver(b, line_of(block, SET_LISTEN_deliver), &l->deliver);
 }
 
 static void build_domain(struct build *b, const struct conf_block *block, void *owner)
@@ -226,7 +244,7 @@ static void build_domain(struct build *b, const struct conf_block *block, void *
     if (!domain_valid(block->title))
         conf_error(b->errors, d->line, "domain: \"%.*s\" is not a domain; write letters, "
                    "digits and hyphens in labels, as example.org", SLICE(block->title));
-    d->deliver_kind = check_deliver(b, line_of(block, SET_DOMAIN_deliver), d->deliver);
+    d->deliver_kind = check_deliver(b, line_of(block, SET_DOMAIN_deliver), &d->deliver);
     if (slice_ieq(d->recipients_text, SLICE_LIT("any"))) {
         d->recipients = RECIPIENTS_ANY;
     } else if (d->recipients_text.n > 0) {

@@ -368,6 +368,26 @@ static void without_a_file_there_is_a_sink_for_development(void **state)
     buf_free(&errors);
 }
 
+static void an_lmtp_server_has_a_port(void **state)
+{
+    static const struct { const char *deliver, *full; } cases[] = {
+        { "lmtp:127.0.0.1:2400", "lmtp:127.0.0.1:2400" }, { "lmtp:127.0.0.1", "lmtp:127.0.0.1:24" },
+        { "lmtp:::1", "lmtp:[::1]:24" }, { "lmtp:[::1]:2400", "lmtp:[::1]:2400" },
+        { "lmtp:imap.test", "lmtp:imap.test:24" }, { "lmtp:/run/lmtp", "lmtp:/run/lmtp" },
+    };
+    char text[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct conf *c;
+
+        snprintf(text, sizeof text, "domain \"a.test\" { deliver = \"%s\" }\n", cases[i].deliver);
+        c = must_parse(text);
+        assert_true(slice_eq(c->domains[0].deliver, slice_cstr(cases[i].full)));
+        conf_free(c);
+    }
+}
+
 static void what_is_shown_means_the_same(void **state)
 {
     char *text = example();
@@ -558,6 +578,7 @@ int main(void)
         cmocka_unit_test(an_empty_file_holds_the_defaults),
         cmocka_unit_test(a_short_lifetime_has_no_warning_by_default),
         cmocka_unit_test(without_a_file_there_is_a_sink_for_development),
+        cmocka_unit_test(an_lmtp_server_has_a_port),
         cmocka_unit_test(what_is_shown_means_the_same),
         cmocka_unit_test(odd_texts_survive_being_shown),
         cmocka_unit_test(a_damaged_copy_is_refused_and_harms_nothing),

@@ -24,8 +24,9 @@ struct shell {
     struct disk  *disk;
     uv_timer_t    timer;
     uv_timer_t    drain;
-    uv_prepare_t  prepare;      /* before the loop waits: flush, work */
-    uv_idle_t     idle;         /* while there is more to do: do not wait */
+    uv_check_t    check;        /* after the loop has waited: work, flush. Not later: what is
+                                 * said to peers goes out before it waits again */
+    uv_idle_t     idle;         /* while there is more to do: the loop does not wait */
     uv_work_t     flush, chore;
     bool          flushing, chored, wanted, work;
     int64_t       drain_until;
@@ -119,12 +120,15 @@ static void want_work(void *user)
 
 static void nothing(uv_idle_t *idle)
 {
-    (void)idle;                 /* the prepare handle does the work */
+    (void)idle;                 /* the check handle does the work */
 }
 
 static void on_timer(uv_timer_t *timer)
 {
-    ((struct shell *)timer->data)->work = true;
+    struct shell *s = timer->data;
+
+    s->work = true;
+    uv_idle_start(&s->idle, nothing);
 }
 
 static void arm(struct shell *s)
@@ -134,9 +138,9 @@ static void arm(struct shell *s)
     uv_timer_start(&s->timer, on_timer, wait > 0 ? (uint64_t)wait : 0, 0);
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+static void on_check(uv_check_t *check)
 {
-    struct shell *s = prepare->data;
+    struct shell *s = check->data;
 
     if (s->work) {
         now(s);
@@ -193,10 +197,11 @@ static bool begin(struct child *child)
         return false;
     uv_timer_init(child->loop, &s->timer);
     uv_timer_init(child->loop, &s->drain);
-    uv_prepare_init(child->loop, &s->prepare);
+    uv_check_init(child->loop, &s->check);
     uv_idle_init(child->loop, &s->idle);
-    s->timer.data = s->drain.data = s->prepare.data = s;
-    uv_prepare_start(&s->prepare, on_prepare);
+    uv_idle_start(&s->idle, nothing);
+    s->timer.data = s->drain.data = s->check.data = s;
+    uv_check_start(&s->check, on_check);
     return true;
 }
 
@@ -232,7 +237,7 @@ static void look_drain(uv_timer_t *timer)
     if (s->flushing || s->chored)
         return;                 /* never leave while a thread is writing */
     uv_timer_stop(timer);
-    uv_prepare_stop(&s->prepare);
+    uv_check_stop(&s->check);
     child_leave(s->child, EX_OK);
 }
 

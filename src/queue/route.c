@@ -54,17 +54,6 @@ static struct hop to_host(struct slice host, unsigned port, struct buf *text)
     return done(text, LANE_RELAY);
 }
 
-/* to_literal - [192.0.2.1] or [IPv6:2001:db8::1] (RFC 5321 §4.1.3) */
-
-static struct hop to_literal(struct slice domain, struct buf *text)
-{
-    struct slice inside = slice_first(slice_from(domain, 1), domain.n - 2);
-
-    if (slice_istarts(inside, SLICE_LIT("IPv6:")))
-        inside = slice_from(inside, 5);
-    return to_host(inside, 25, text);
-}
-
 static struct hop to_elsewhere(const struct conf *conf, struct slice domain, bool released,
                                struct buf *text)
 {
@@ -74,8 +63,6 @@ static struct hop to_elsewhere(const struct conf *conf, struct slice domain, boo
         return to_host(route->host, route->port, text);
     if (route->via == VIA_HOLD && !released)
         return to_hold(route->pattern, text);
-    if (domain.n > 2 && domain.p[0] == '[')
-        return to_literal(domain, text);
     buf_printf(text, "mx:%.*s", SLICE(domain));
     return done(text, LANE_RELAY);
 }

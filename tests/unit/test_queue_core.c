@@ -270,8 +270,8 @@ static void addresses_go_where_the_configuration_says(void **state)
         { "a@six.test",             0, "host:[::1]:2600", LANE_RELAY, false },
         { "a@wait.test",            0, "hold:wait.test", LANE_RELAY, true },
         { "a@elsewhere.test",       0, "mx:elsewhere.test", LANE_RELAY, false },
-        { "a@[192.0.2.7]",          0, "host:192.0.2.7:25", LANE_RELAY, false },
-        { "a@[IPv6:2001:db8::7]",   0, "host:[2001:db8::7]:25", LANE_RELAY, false },
+        { "a@[192.0.2.7]",          0, "mx:[192.0.2.7]", LANE_RELAY, false },
+        { "a@[IPv6:2001:db8::7]",   0, "mx:[IPv6:2001:db8::7]", LANE_RELAY, false },
         { "postmaster",             0, "maildir:/mail/%d/%u", LANE_LOCAL, false },
         { "a@elsewhere.test", ENV_SINK, "discard:", LANE_LOCAL, false },
     };

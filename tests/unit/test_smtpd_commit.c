@@ -188,6 +188,8 @@ static int end(void **state)
     (void)state;
     commits_forget(&commits, &w.s);
     script_end(&w);
+    map_free(&commits.by_id);
+    map_free(&asks.by_ticket);
     if (commits.queue != NULL)
         channel_close(commits.queue, NULL);
     if (asks.lookup != NULL)

@@ -29,7 +29,7 @@ static struct worker *next_worker(struct master *m, struct list **at)
 
 /* ------------------------------------------------------------- starting -- */
 
-static void tell_parent(struct master *m, int status)
+void life_tell_parent(struct master *m, int status)
 {
     unsigned char byte = (unsigned char)status;
 
@@ -103,7 +103,7 @@ void life_ready(struct master *m)
         return;
     if (m->state == MASTER_STARTING) {
         log_event(EVENT_READY, LF_NUM("pid", getpid()), LF_TEXT("config", m->conf->file));
-        tell_parent(m, EX_OK);
+        life_tell_parent(m, EX_OK);
     } else if (m->state == MASTER_RELOADING) {
         retire_old(m);
         dismiss_lookups(m);
@@ -251,7 +251,7 @@ void life_stop(struct master *m, int status)
     m->state = MASTER_STOPPING;
     m->exit_status = status;
     log_event(EVENT_STOP, LF_NUM("status", status));
-    tell_parent(m, status);
+    life_tell_parent(m, status);
     while (m->nports > 0)
         close(m->ports[--m->nports].fd);
     m->deadline.data = m;

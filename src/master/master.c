@@ -1,4 +1,6 @@
 /* master.c - from the configuration to a running server, and to its end. */
+#include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,16 +9,21 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "log/log.h"
 #include "master/master.h"
 
-/* complain - before there is a log that anyone reads, tell the one who started us */
+/* complain - tell the one who started us, who may not be reading the log */
 
-static int complain(const struct buf *errors, int status)
+static int complain(struct master *m, int terminal, const struct buf *errors, int status)
 {
-    fprintf(stderr, "%.*s%s", SLICE(buf_view(errors)), errors->n > 0 ? "\n" : "");
+    struct slice text = slice_trim(buf_view(errors));
+
+    if (text.n > 0)
+        dprintf(terminal >= 0 ? terminal : STDERR_FILENO, "%.*s\n", SLICE(text));
+    life_tell_parent(m, status);
     return status;
 }
 
@@ -137,6 +144,22 @@ static void listen_to(struct master *m, uv_signal_t *handle, uv_signal_cb cb, in
 
 /* ------------------------------------------------------------------ life -- */
 
+/* open_patiently - a server that was killed may not have let go of its ports yet */
+
+static bool open_patiently(struct master *m, struct why *why)
+{
+    static const struct timespec moment = { .tv_nsec = 50 * 1000 * 1000 };
+
+    for (int i = 0; i < 20; i++) {
+        if (ports_open(m, m->conf, m->generation, why))
+            return true;
+        if (why->error != EADDRINUSE)
+            return false;
+        nanosleep(&moment, NULL);
+    }
+    return false;
+}
+
 /* prepare - all that can be wrong with a configuration shows here */
 
 static bool prepare(struct master *m, struct buf *errors, int *status)
@@ -147,19 +170,19 @@ static bool prepare(struct master *m, struct buf *errors, int *status)
     m->conf = conf_parse(m->conf_path, errors);
     if (m->conf == NULL || !tables_compile(m->conf, &m->tables, &m->ntables, errors))
         return false;
+    *status = EX_CANTCREAT;
+    if (!logfile_open(m->conf, &why))
+        return buf_puts(errors, why.text) && false;
+    set_log(m->conf);
+    *status = EX_CONFIG;
     if (!settle_users(m->conf, errors))
         return false;
     *status = EX_OSERR;
     m->conf_fd = conf_write(m->conf);
     if (m->conf_fd < 0)
         return buf_puts(errors, "the configuration could not be written down") && false;
-    *status = EX_CANTCREAT;
-    if (!logfile_open(m->conf, &why))
-        return buf_puts(errors, why.text) && false;
     *status = EX_UNAVAILABLE;
-    if (!ports_open(m, m->conf, m->generation, &why))
-        return buf_puts(errors, why.text) && false;
-    return true;
+    return open_patiently(m, &why) || (buf_puts(errors, why.text) && false);
 }
 
 static void serve(struct master *m)
@@ -178,6 +201,7 @@ int master_run(const char *conf_path, int notify_fd)
 {
     static struct master m;
     struct buf errors = BUF(64 << 10);
+    int terminal = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     int status;
 
     m = (struct master){ .loop = uv_default_loop(), .conf_path = conf_path,
@@ -187,8 +211,9 @@ int master_run(const char *conf_path, int notify_fd)
     log_setup(&(struct log_conf){ .level = LOG_INFORM, .process = "master" });
     many_files();
     if (!prepare(&m, &errors, &status))
-        return complain(&errors, status);
-    set_log(m.conf);
+        return complain(&m, terminal, &errors, status);
+    if (terminal >= 0)
+        close(terminal);
     make_places(m.conf);
     census_begin(&m);
     serve(&m);

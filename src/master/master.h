@@ -117,6 +117,7 @@ unsigned workers_of(const struct conf *conf, enum role role);
 /* --- life.c: what happens next -------------------------------------------- */
 
 void life_ready(struct master *m);                          /* a worker is ready */
+void life_tell_parent(struct master *m, int status);        /* who waits since `-d` */
 void life_died(struct master *m, struct worker *w, int64_t status, int signal);
 void life_reload(struct master *m);
 void life_stop(struct master *m, int status);

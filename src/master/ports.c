@@ -68,10 +68,15 @@ static bool port_open(struct master *m, const struct conf_listen *l, struct why 
     if (m->nports == MASTER_PORTS || l->address.n >= sizeof p->address)
         return why_text(why, FATE_LATER, "more than %d listeners", MASTER_PORTS);
     fd = bound(l);
-    if (fd < 0)
-        return why_text(why, FATE_LATER, "%.*s:%u: cannot listen on %.*s: %s%s",
-                        SLICE(m->conf->file), l->line, SLICE(l->address),
-                        strerror(errno), remedy(errno));
+    if (fd < 0) {
+        int error = errno;
+
+        why_text(why, FATE_LATER, "%.*s:%u: cannot listen on %.*s: %s%s",
+                 SLICE(m->conf->file), l->line, SLICE(l->address),
+                 strerror(error), remedy(error));
+        why->error = error;
+        return false;
+    }
     memcpy(p->address, l->address.p, l->address.n);
     p->address[l->address.n] = '\0';
     p->fd = fd;

@@ -77,15 +77,35 @@ class Run:
     def hold(self):
         self.server.forget_mail()
         log_from = len(self.server.log())
+        bystander = self.bystander()
         try:
             for number, line, match in self.dialogue.steps:
                 self.step(number, line, match)
             self.hang_up()
+            self.dismiss(bystander)
             self.server.check(log_from)
         except Trouble as trouble:
             raise Trouble(f"{trouble}\n{self.server.tail()}") from None
         finally:
             self.hang_up()
+
+    def bystander(self):
+        """A session that must not notice anything (where no limit is set that it would meet)."""
+        if self.dialogue.config:
+            return None
+        client = Client(self.server.where["mx"])
+        client.reply()
+        return client
+
+    @staticmethod
+    def dismiss(client):
+        for line, code in ((b"NOOP\r\n", "250"), (b"QUIT\r\n", "221")) if client else ():
+            client.send(line)
+            reply = client.reply()
+            if reply is None or reply.code != code:
+                raise Trouble(f"a session that was open meanwhile: {line!r} was answered {reply}")
+        if client:
+            client.close()
 
     def step(self, number, line, match):
         self.transcript.append(line[:200])

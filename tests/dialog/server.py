@@ -119,6 +119,8 @@ class Server:
             for name in self.where:
                 until(lambda: self.accepts(name), f"port {name} to open")
             self.pids = self.alive()
+            time.sleep(0.3)     # the sessions that looked whether it is there must end
+            self.sockets = self.sessions()
         except Trouble as trouble:
             self.process.kill()
             self.process.wait()
@@ -135,6 +137,19 @@ class Server:
 
     def alive(self):
         return sorted(descendants(self.process.pid))
+
+    def sessions(self):
+        """How many sockets the processes that talk to clients hold."""
+        sockets = 0
+        for pid in self.pids:
+            if b"smtpd" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                continue
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                try:
+                    sockets += os.readlink(link).startswith("socket:")
+                except OSError:
+                    pass        # closed meanwhile
+        return sockets
 
     def log(self):
         return self.err.read_bytes()
@@ -162,6 +177,7 @@ class Server:
         if raw:
             raise Trouble(f"raw control byte in the log: {log[max(0, raw.start() - 60):][:120]!r}")
         self.ordinary_session()
+        until(lambda: self.sessions() <= self.sockets, "every session to be freed")
 
     def ordinary_session(self):
         with socket.create_connection(self.where["mx"], timeout=PATIENCE) as s:

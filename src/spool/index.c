@@ -124,7 +124,7 @@ static bool make_entry(void *user, const struct record_view *r, uint32_t offset)
     return !m->w.bad;
 }
 
-int index_make(struct disk *disk, uint32_t number, uint32_t end,
+int index_make(struct disk *disk, uint32_t number, uint32_t end, uint32_t durable,
                struct buf *image, struct index_head *head, struct segment_scan *scan)
 {
     char name[NAME_MAX_BYTES];
@@ -137,7 +137,7 @@ int index_make(struct disk *disk, uint32_t number, uint32_t end,
     buf_clear(image);
     put_head(image, head);
     error = image->full ? -ENOMEM
-                        : segment_scan(disk, handle, number, make_entry, &m, scan);
+                        : segment_scan(disk, handle, number, durable, make_entry, &m, scan);
     disk->close(disk->ctx, handle);
     if (error != 0)
         return error;

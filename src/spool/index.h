@@ -24,9 +24,9 @@ struct index_head {
 /* index_read - the file beside segment `number`, if it is whole. False: make it. */
 bool index_read(struct disk *disk, uint32_t number, struct buf *image, struct index_head *head);
 
-/* index_make - from the segment itself, up to `end` (0: as far as it is whole).
- * 0 or a negative errno; *scan tells what was found. */
-int index_make(struct disk *disk, uint32_t number, uint32_t end,
+/* index_make - from the segment itself, up to `end` (0: as far as it is whole);
+ * `durable` as in segment_scan. 0 or a negative errno; *scan tells what was found. */
+int index_make(struct disk *disk, uint32_t number, uint32_t end, uint32_t durable,
                struct buf *image, struct index_head *head, struct segment_scan *scan);
 
 /* index_write - put the image beside the segment. Not synced: it is a cache. */

@@ -64,6 +64,7 @@ struct flush {
     bool         under_way;
     struct batch batch;
     uint32_t     number, start, synced;
+    struct journal_place previous;  /* where the segment before ended, if fresh */
     bool         fresh;         /* begins a segment... */
     uint32_t     spare;         /* ...in this spare... */
     bool         make;          /* ...which must be made first */
@@ -95,7 +96,8 @@ struct cleaner {
     bool        copying;        /* second and later passes; the first only counts */
     bool        again;          /* something was still needed: look once more */
     bool        clean;          /* nothing is: may be retired */
-    unsigned    passes;
+    unsigned    passes;         /* 0: counts; 1: copies; then only what is left */
+    uint64_t    failures;       /* of flushes, when the copying began */
     size_t      pending;        /* its units that wait to be durable */
     uint64_t    needed;         /* bytes */
     struct buf  image;

@@ -359,32 +359,46 @@ static bool has_message(const struct batch *b, const struct unit *u)
     return false;
 }
 
-/* spare_last - keep the last spare of a full disk for outcomes and removals:
- * they make room again, new mail does not */
+/* refuse_mail - keep the last spare of a full disk for outcomes and removals:
+ * they make room again, new mail does not. False: nothing else is left. */
 
-static void spare_last(struct journal *j)
+static bool refuse_mail(struct batch *b)
 {
-    struct batch *b = &j->flush.batch;
+    bool left = false;
 
-    if (j->nspares > 1 || j->disk->free_bytes(j->disk->ctx) >= (int64_t)j->o.segment_size * 2)
-        return;
-    for (size_t i = 0; i < b->nunits; i++)
+    for (size_t i = 0; i < b->nunits; i++) {
         if (!b->units[i].own && b->units[i].error == 0 && has_message(b, &b->units[i]))
             b->units[i].error = ENOSPC;
+        left |= b->units[i].error == 0;
+    }
+    return left;
+}
+
+static bool disk_full(const struct journal *j)
+{
+    return j->disk->free_bytes(j->disk->ctx) < (int64_t)j->o.segment_size * 2;
 }
 
 static void begin_fresh(struct journal *j)
 {
+    const struct segment *last = j->nsegments > 0 ? j->segments[j->nsegments - 1] : NULL;
     struct flush *f = &j->flush;
 
-    f->fresh = true;
-    f->number = j->next_number++;
+    f->number = j->next_number;
     f->start = f->synced = SEGMENT_START;
     f->handle = -1;
+    f->previous = (struct journal_place){ last != NULL ? last->number : 0,
+                                          last != NULL ? last->end : 0 };
+    if (j->nspares <= 1 && disk_full(j) && !refuse_mail(&f->batch)) {
+        for (size_t i = 0; i < f->batch.nunits; i++)
+            f->batch.units[i].bytes = 0;
+        f->batch.bytes.n = 0;
+        return;
+    }
+    f->fresh = true;
+    j->next_number++;
     f->make = j->nspares == 0;
     f->spare = f->make ? j->next_spare++ : j->spares[--j->nspares];
-    if (f->make || j->nspares == 0)
-        spare_last(j);
 }
 
 bool journal_flush_begin(struct journal *j)
@@ -495,7 +509,7 @@ static bool open_fresh(struct disk *disk, struct flush *f)
         if (f->handle < 0)
             return fail(f, f->handle, "open");
     }
-    segment_header(sector, f->number);
+    segment_header(sector, f->number, f->previous);
     return write_at(disk, f, slice_of(sector, SECTOR), 0);
 }
 
@@ -917,7 +931,7 @@ void journal_close(struct journal *j)
     assert(!j->flush.under_way && !j->chore.under_way);
     if (s != NULL) {
         j->disk->close(j->disk->ctx, j->handle);
-        if (index_make(j->disk, s->number, s->end, &j->chore.image, &j->chore.head, &scan) == 0
+        if (index_make(j->disk, s->number, s->end, s->end, &j->chore.image, &j->chore.head, &scan) == 0
             && j->chore.head.end == s->end)
             index_write(j->disk, s->number, &j->chore.image);
     }

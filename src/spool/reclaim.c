@@ -216,7 +216,7 @@ static int need(struct journal *j, const struct index_entry *e, struct journal_e
     *m = NULL;
     *whole = false;
     if (e->type == RECORD_REMOVED || e->type == RECORD_CUT)
-        return spoken_of(j, e);
+        return j->cleaner.passes < 2 && spoken_of(j, e);
     *m = e->type == RECORD_VOID ? NULL : living(j, e->id);
     if (*m == NULL)
         return 0;
@@ -259,6 +259,8 @@ static void pass_end(struct journal *j)
         cleaner_give_up(j);
         return;
     }
+    if (c->passes == 1)
+        c->failures = j->stats.sync_failures;
     c->copying = true;
     c->again = false;
     c->needed = 0;
@@ -276,6 +278,10 @@ static bool clean_step(struct journal *j)
 
     if (!c->loaded || c->clean || c->pending > 0)
         return false;
+    if (c->passes > 0 && c->failures != j->stats.sync_failures) {
+        cleaner_stop(j);        /* some copies may be lost: begin again */
+        return true;
+    }
     while (index_next(&c->at, &e)) {
         if (!clean_entry(j, &e, &budget)) {
             cleaner_give_up(j);
@@ -393,7 +399,7 @@ static int work_spare(struct disk *disk, struct chore *c)
 static int work_index(struct disk *disk, struct chore *c)
 {
     struct segment_scan scan;
-    int error = index_make(disk, c->number, c->end, &c->image, &c->head, &scan);
+    int error = index_make(disk, c->number, c->end, c->end, &c->image, &c->head, &scan);
 
     if (error == 0 && (c->head.damaged || c->head.end != c->end))
         return -EBADMSG;
@@ -406,7 +412,7 @@ static int work_load(struct disk *disk, struct chore *c)
 
     if (index_read(disk, c->number, &c->image, &c->head))
         return 0;
-    return index_make(disk, c->number, c->end, &c->image, &c->head, &scan);
+    return index_make(disk, c->number, c->end, c->end, &c->image, &c->head, &scan);
 }
 
 static bool right_size(struct disk *disk, const char *name, uint64_t size)

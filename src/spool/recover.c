@@ -39,6 +39,7 @@ struct recovery {
     size_t           nnames, name_cap;
     struct buf       image;
     bool             damage;            /* something could not be parsed */
+    struct journal_place durable;       /* where the older neighbour ended at least */
     bool             no_memory;
 };
 
@@ -262,7 +263,8 @@ static void report(struct recovery *r, uint32_t number, const char *what, const 
     r->damage = true;
 }
 
-static bool header_read(struct recovery *r, uint32_t number, enum segment_check *check)
+static bool header_read(struct recovery *r, uint32_t number, enum segment_check *check,
+                        struct journal_place *previous)
 {
     struct disk *disk = r->j->disk;
     char name[NAME_MAX_BYTES], sector[SECTOR];
@@ -275,7 +277,7 @@ static bool header_read(struct recovery *r, uint32_t number, enum segment_check 
     disk->close(disk->ctx, handle);
     if (n < 0)
         return failed(r, (int)n, "read", name);
-    *check = n == SECTOR ? segment_check(sector, number) : SEGMENT_BAD;
+    *check = n == SECTOR ? segment_check(sector, number, previous) : SEGMENT_BAD;
     if (*check == SEGMENT_FOREIGN)
         return why_text(r->why, FATE_LATER, "%s: of another format version than %d; "
                         "use the postrider that wrote it", name, SEGMENT_VERSION);
@@ -331,8 +333,10 @@ static bool load(struct recovery *r, struct segment *s)
     bool cached = index_read(disk, s->number, &r->image, &head);
     int error = 0;
 
+    if (s->end == SEGMENT_START && r->durable.segment == s->number)
+        s->end = r->durable.offset;
     if (!cached)
-        error = index_make(disk, s->number, cut, &r->image, &head, &scan);
+        error = index_make(disk, s->number, cut, s->end, &r->image, &head, &scan);
     if (!cached && error == 0 && cut == 0)
         error = make_durable(disk, s->number, &scan);
     if (error != 0)
@@ -390,11 +394,13 @@ static bool learn_all(struct recovery *r, const struct segment *s)
 static bool learn_segment(struct recovery *r, struct segment *s)
 {
     char name[NAME_MAX_BYTES];
+    struct journal_place previous = { 0 };
     enum segment_check check;
     uint64_t rebuilt = r->j->stats.index_rebuilt;
 
-    if (!header_read(r, s->number, &check) || !load(r, s))
+    if (!header_read(r, s->number, &check, &previous) || !load(r, s))
         return false;
+    r->durable = check == SEGMENT_GOOD ? previous : (struct journal_place){ 0 };
     if (r->j->stats.index_rebuilt == rebuilt)
         r->j->stats.index_used++;
     s->keep_until = journal_wall(r->j) + KEEP_RECOVERED_MS;

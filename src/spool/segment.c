@@ -8,7 +8,7 @@
 #include "spool/segment.h"
 
 static const char segment_magic[8] = "POSTSEG\n";
-enum { HEADER_BYTES = 24, WINDOW = 1 << 18 };
+enum { HEADER_BYTES = 32, HEADER_FIELDS = 6, WINDOW = 1 << 18 };
 
 char *segment_name(uint32_t number, char name[NAME_MAX_BYTES])
 {
@@ -52,23 +52,30 @@ enum segment_file segment_file(const char *name, uint32_t *number)
     return strcmp(name + 8, ".index") == 0 ? FILE_INDEX : FILE_OTHER;
 }
 
-void segment_header(char sector[SECTOR], uint32_t number)
+void segment_header(char sector[SECTOR], uint32_t number, struct journal_place previous)
 {
-    uint32_t fields[4] = { htole32(SEGMENT_VERSION), htole32(number), htole32(number) };
+    uint32_t fields[HEADER_FIELDS] = {
+        htole32(SEGMENT_VERSION), htole32(number), htole32(number),
+        htole32(previous.segment), htole32(previous.offset),
+    };
+    uint32_t *crc = &fields[HEADER_FIELDS - 1];
 
     memset(sector, 0, SECTOR);
     memcpy(sector, segment_magic, 8);
-    memcpy(sector + 8, fields, 12);
-    fields[3] = htole32(crc32c(0, slice_of(sector, HEADER_BYTES - 4)));
-    memcpy(sector + HEADER_BYTES - 4, &fields[3], 4);
+    memcpy(sector + 8, fields, sizeof fields);
+    *crc = htole32(crc32c(0, slice_of(sector, HEADER_BYTES - 4)));
+    memcpy(sector + 8, fields, sizeof fields);
 }
 
-enum segment_check segment_check(const char sector[SECTOR], uint32_t number)
+enum segment_check segment_check(const char sector[SECTOR], uint32_t number,
+                                 struct journal_place *previous)
 {
     struct wire w = wire_reader(slice_of(sector + 8, HEADER_BYTES - 8));
     uint32_t version = wire_get_u32(&w), named = wire_get_u32(&w);
-    uint32_t generation = wire_get_u32(&w), crc = wire_get_u32(&w);
+    uint32_t generation = wire_get_u32(&w), before = wire_get_u32(&w);
+    uint32_t end = wire_get_u32(&w), crc = wire_get_u32(&w);
 
+    *previous = (struct journal_place){ before, end };
     if (memcmp(sector, segment_magic, 8) != 0
         || crc != crc32c(0, slice_of(sector, HEADER_BYTES - 4)))
         return SEGMENT_BAD;
@@ -111,6 +118,7 @@ struct window {
     struct disk *disk;
     int          handle, error;
     uint32_t     number, size;
+    uint32_t     durable;       /* the least where the segment ends, or 0 */
     uint32_t     at, n;         /* what is in memory */
     char        *p;
     uint32_t     cap;
@@ -204,7 +212,7 @@ static bool unit_tell(struct window *w, uint32_t at, uint32_t end,
     return true;
 }
 
-/* proof_beyond - search for a record which says that the hole was durable.
+/* proof_beyond - was the hole durable, as a record behind it or `durable` says?
  * True: *resume is the first unit behind the hole, of the flush *synced. */
 
 static bool proof_beyond(struct window *w, uint32_t hole, uint32_t *resume, uint32_t *synced)
@@ -219,7 +227,7 @@ static bool proof_beyond(struct window *w, uint32_t hole, uint32_t *resume, uint
             *resume = at;
             *synced = r.synced;
         }
-        if (r.synced > hole && *resume != 0)
+        if (*resume != 0 && (r.synced > hole || w->durable > hole))
             return true;
         at += record_room(r.length) - RECORD_ALIGN;
     }
@@ -243,6 +251,15 @@ static uint32_t next_unit(struct window *w, uint32_t *at, uint32_t *synced)
     return end;
 }
 
+static void hole(struct segment_scan *s, uint32_t at, uint32_t resume)
+{
+    if (!s->damaged) {
+        s->hole = at;
+        s->resumed = resume;
+    }
+    s->damaged = true;
+}
+
 static int scan(struct window *w, segment_each_f *each, void *user, struct segment_scan *s)
 {
     uint32_t at = SEGMENT_START, synced = 0, end, resume;
@@ -250,14 +267,12 @@ static int scan(struct window *w, segment_each_f *each, void *user, struct segme
     for (;;) {
         end = next_unit(w, &at, &synced);
         if (end == 0 && w->error == 0 && proof_beyond(w, at, &resume, &synced)) {
-            if (!s->damaged) {
-                s->hole = at;
-                s->resumed = resume;
-            }
-            s->damaged = true;
+            hole(s, at, resume);
             at = resume;
             continue;
         }
+        if (end == 0 && at < w->durable)
+            hole(s, at, w->durable);
         if (end == 0 || w->error != 0)
             return w->error;
         if (!unit_tell(w, at, end, each, user))
@@ -267,18 +282,21 @@ static int scan(struct window *w, segment_each_f *each, void *user, struct segme
     }
 }
 
-int segment_scan(struct disk *disk, int handle, uint32_t number,
+int segment_scan(struct disk *disk, int handle, uint32_t number, uint32_t durable,
                  segment_each_f *each, void *user, struct segment_scan *result)
 {
     int64_t size = disk->size(disk->ctx, handle);
-    struct window w = { .disk = disk, .handle = handle, .number = number };
+    struct window w = { .disk = disk, .handle = handle, .number = number,
+                        .durable = durable };
     int error;
 
     *result = (struct segment_scan){ .end = SEGMENT_START, .begun = SEGMENT_START };
     if (size < 0)
         return (int)size;
-    if (size < SEGMENT_START + RECORD_HEADER)
+    if (size < SEGMENT_START + RECORD_HEADER) {
+        result->damaged = durable > SEGMENT_START;
         return 0;
+    }
     w.size = size > UINT32_MAX - SECTOR ? UINT32_MAX - SECTOR : (uint32_t)size;
     error = scan(&w, each, user, result);
     free(w.p);

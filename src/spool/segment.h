@@ -25,12 +25,15 @@ char *spare_name(uint32_t spare, char name[NAME_MAX_BYTES]);
 enum segment_file { FILE_OTHER, FILE_SEGMENT, FILE_INDEX, FILE_SPARE };
 enum segment_file segment_file(const char *name, uint32_t *number);
 
-/* segment_header - the first sector of segment `number` */
-void segment_header(char sector[SECTOR], uint32_t number);
+/* segment_header - the first sector of segment `number`. It also tells where
+ * the segment before it ended when it was begun: what is missing there below
+ * that place is damage, even if nothing behind it proves it. */
+void segment_header(char sector[SECTOR], uint32_t number, struct journal_place previous);
 
-/* segment_check - is this the header of segment `number`? */
+/* segment_check - is this the header of segment `number`? Sets *previous when good. */
 enum segment_check { SEGMENT_GOOD, SEGMENT_BAD, SEGMENT_FOREIGN };  /* FOREIGN: of another version */
-enum segment_check segment_check(const char sector[SECTOR], uint32_t number);
+enum segment_check segment_check(const char sector[SECTOR], uint32_t number,
+                                 struct journal_place *previous);
 
 /* segment_record - the record at a place, whole: read into `to`, seen by *r.
  * 0 or a negative errno; -EBADMSG: what is there is not what was written. */
@@ -39,7 +42,8 @@ int segment_record(struct disk *disk, int handle, struct journal_place at,
 
 /* segment_scan - every record of every whole unit, in order. Ends before the
  * first that is not whole, unless a later record proves that it was durable
- * once: then the segment is damaged, and the scan goes on behind the hole. */
+ * once, or it is below `durable`, the end that is known from elsewhere (0: not
+ * known): then the segment is damaged, and the scan goes on behind the hole. */
 typedef bool segment_each_f(void *user, const struct record_view *r, uint32_t offset);
 struct segment_scan {
     uint32_t end;           /* behind the last whole unit */
@@ -47,5 +51,5 @@ struct segment_scan {
     bool     damaged;
     uint32_t hole, resumed; /* the first hole, if damaged */
 };
-int segment_scan(struct disk *disk, int handle, uint32_t number,
+int segment_scan(struct disk *disk, int handle, uint32_t number, uint32_t durable,
                  segment_each_f *each, void *user, struct segment_scan *result);

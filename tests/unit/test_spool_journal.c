@@ -476,6 +476,281 @@ static void nothing_told_is_missing_after_a_kill(void **state)
     }
 }
 
+/* --- damage (F14) -------------------------------------------------------------- */
+
+static size_t read_file(const char *path, char *to, size_t n)
+{
+    int fd = open(path, O_RDONLY);
+    ssize_t got = fd < 0 ? 0 : read(fd, to, n);
+
+    if (fd >= 0)
+        close(fd);
+    return got < 0 ? 0 : (size_t)got;
+}
+
+static void write_file(const char *path, const char *p, size_t n)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, p, n), n);
+    close(fd);
+}
+
+/* wipe - an empty spool */
+
+static void wipe(struct owner *o)
+{
+    nftw(o->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    assert_int_equal(mkdir(o->dir, 0700), 0);
+}
+
+/* whatever is found must be right; what is not found must not be half there */
+
+static size_t assert_nothing_wrong(struct owner *o)
+{
+    struct buf b = BUF(1 << 20);
+    struct slice envelope, body;
+    char want[8192], head[40];
+    struct told t;
+    size_t readable = 0;
+    struct why why;
+
+    for (uint64_t id = 1; id < MAIL_MAX; id++) {
+        if (!mail_of(o, id)->living)
+            continue;
+        snprintf(head, sizeof head, "envelope of %u", (unsigned)id);
+        assert_int_equal(mail_of(o, id)->envelope_crc, crc32c(0, slice_cstr(head)));
+        if (!journal_read(o->j, &mail_of(o, id)->entry, &b, &envelope, &body, &why))
+            continue;
+        assert_true(slice_eq(envelope, slice_cstr(head)));
+        assert_true(slice_eq(body, text_of(id, size_of(id), want)));
+        readable++;
+        t = (struct told){ 0 };
+        if (journal_history(o->j, &mail_of(o, id)->entry, tell, &t, &why))
+            assert_true(t.n == 0 || strcmp(t.text, "tried;") == 0
+                        || strcmp(t.text, "why;tried;") == 0);
+    }
+    buf_free(&b);
+    return readable;
+}
+
+/* three messages, each in its own flush, and their outcomes: below 8 KiB */
+
+static void small_spool(struct owner *o)
+{
+    for (uint64_t id = 1; id <= 3; id++) {
+        put_mail(o, id);
+        assert_true(flush(o));
+    }
+    put_record(o, 1, RECORD_OUTCOME, "tried");
+    assert_true(flush(o));
+    put_record(o, 1, RECORD_HELD, "why");
+    assert_true(flush(o));
+    put_mail(o, 7);
+    assert_true(flush(o));
+    remove_mail(o, 7);
+}
+
+static void flip_every_byte(struct owner *o, const char *file, const char *drop, size_t limit,
+                            size_t *lost, size_t *reported)
+{
+    static char whole[SMALL], now[SMALL];
+    char path[128], other[128];
+    size_t n;
+
+    snprintf(path, sizeof path, "%s/journal/%s", o->dir, file);
+    snprintf(other, sizeof other, "%s/journal/%s", o->dir, drop);
+    n = read_file(path, whole, sizeof whole);
+    assert_true(n > 0);
+    for (size_t at = 0; at < n && at < limit; at++) {
+        memcpy(now, whole, n);
+        now[at] ^= (char)(1 << at % 8);
+        write_file(path, now, n);
+        remove(other);
+        if (owner_open(o)) {
+            size_t readable = assert_nothing_wrong(o);
+
+            *lost += readable < 3;
+            *reported += o->quarantined > 0;
+            assert_true(readable >= 2);
+            owner_close(o);
+        } else {
+            disk_real_free(o->disk);
+        }
+        write_file(path, whole, n);
+    }
+}
+
+static void no_flipped_bit_of_a_segment_does_harm(void **state)
+{
+    struct owner *o = owner_new();
+    size_t lost = 0, reported = 0;
+
+    (void)state;
+    small_spool(o);
+    owner_close(o);
+    flip_every_byte(o, "00000001", "00000001.index", 6000, &lost, &reported);
+    assert_true(lost > 0 && reported > 0);
+    assert_true(owner_open(o));
+    assert_int_equal(o->found, 3);      /* and nothing was deleted */
+    owner_free(o);
+}
+
+static void no_flipped_bit_of_an_index_does_harm(void **state)
+{
+    struct owner *o = owner_new();
+    size_t lost = 0, reported = 0;
+
+    (void)state;
+    small_spool(o);
+    owner_close(o);
+    flip_every_byte(o, "00000001.index", "none", 6000, &lost, &reported);
+    assert_int_equal(lost, 0);
+    assert_int_equal(reported, 0);
+    assert_true(owner_open(o));
+    owner_free(o);
+}
+
+static void a_body_that_rotted_under_its_index_is_never_delivered(void **state)
+{
+    struct owner *o = owner_new();
+    struct buf b = BUF(1 << 20);
+    struct slice envelope, body;
+    char path[128], whole[SMALL];
+
+    (void)state;
+    put_mail(o, 4);
+    put_mail(o, 5);
+    assert_true(flush(o));
+    owner_close(o);
+    snprintf(path, sizeof path, "%s/journal/00000001", o->dir);
+    assert_int_equal(read_file(path, whole, SMALL), SMALL);
+    whole[512 + 1000] ^= 1;
+    write_file(path, whole, SMALL);
+    assert_true(owner_open(o));
+    assert_int_equal(o->found, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_false(journal_read(o->j, &mail_of(o, 4)->entry, &b, &envelope, &body, &o->why));
+        assert_int_equal(o->why.error, EBADMSG);
+        assert_int_equal(o->quarantined, 1);    /* told once */
+    }
+    assert_readable(o, 5);
+    buf_free(&b);
+    owner_free(o);
+}
+
+static void truncated_and_swapped_segments_do_no_harm(void **state)
+{
+    struct owner *o = owner_new();
+    char one[128], two[128], whole[SMALL];
+
+    (void)state;
+    snprintf(one, sizeof one, "%s/journal/00000001", o->dir);
+    snprintf(two, sizeof two, "%s/journal/00000002", o->dir);
+    small_spool(o);
+    owner_close(o);
+    assert_int_equal(read_file(one, whole, SMALL), SMALL);
+    for (size_t n = 0; n < 6000; n += 97) {
+        wipe(o);
+        assert_true(owner_open(o));
+        owner_close(o);
+        write_file(one, whole, n);
+        if (owner_open(o)) {
+            assert_nothing_wrong(o);
+            owner_close(o);
+        } else {
+            disk_real_free(o->disk);
+        }
+    }
+    wipe(o);
+    assert_true(owner_open(o));
+    owner_close(o);
+    write_file(two, whole, SMALL);      /* under another number */
+    assert_true(owner_open(o));
+    assert_int_equal(o->found, 0);
+    assert_int_equal(o->quarantined, 1);
+    owner_close(o);
+    snprintf(two, sizeof two, "%s/quarantine/00000002", o->dir);
+    assert_int_equal(access(two, F_OK), 0);
+    assert_true(owner_open(o));
+    owner_free(o);
+}
+
+static void a_segment_of_another_version_stops_the_start(void **state)
+{
+    struct owner *o = owner_new();
+    char path[128], whole[SMALL];
+    uint32_t crc;
+
+    (void)state;
+    put_mail(o, 1);
+    assert_true(flush(o));
+    owner_close(o);
+    snprintf(path, sizeof path, "%s/journal/00000001", o->dir);
+    assert_int_equal(read_file(path, whole, SMALL), SMALL);
+    whole[8] = 9;
+    crc = crc32c(0, slice_of(whole, 28));
+    memcpy(whole + 28, &crc, 4);
+    write_file(path, whole, SMALL);
+    assert_false(owner_open(o));
+    assert_non_null(strstr(o->why.text, "version"));
+    owner_close(o);
+    assert_int_equal(access(path, F_OK), 0);
+    whole[8] = 1;
+    crc = crc32c(0, slice_of(whole, 28));
+    memcpy(whole + 28, &crc, 4);
+    write_file(path, whole, SMALL);
+    assert_true(owner_open(o));
+    assert_int_equal(o->found, 1);
+    owner_free(o);
+}
+
+/* --- a full disk (F09) ------------------------------------------------------------ */
+
+static void a_full_disk_refuses_mail_and_takes_removals(void **state)
+{
+    struct owner *o = owner_new();
+    uint64_t id = 0, accepted;
+
+    (void)state;
+    owner_close(o);
+    if (mount("none", o->dir, "tmpfs", 0, "size=256k") < 0) {
+        print_message("skipped: a tmpfs cannot be mounted here\n");
+        rmdir(o->dir);
+        assert_true(owner_open(o));
+        owner_free(o);
+        return;
+    }
+    assert_true(owner_open(o));
+    do {
+        while (journal_tidy(o->j))
+            flush(o);
+        put_mail(o, ++id);
+    } while (flush(o) && id < MAIL_MAX - 1);
+    assert_int_equal(o->why.error, ENOSPC);
+    assert_true(journal_room(o->j) < SMALL);
+    mail_of(o, id)->living = false;
+    accepted = id - 1;
+    for (id = 1; id <= accepted; id++)
+        assert_readable(o, id);
+    for (id = 1; id <= accepted; id++) {
+        remove_mail(o, id);
+        for (int i = 0; i < 50 && journal_tidy(o->j); i++)
+            flush(o);
+    }
+    for (int i = 0; i < 1000 && journal_tidy(o->j); i++)
+        flush(o);
+    put_mail(o, 500);
+    assert_true(flush(o));              /* there is room again */
+    restart(o);
+    assert_int_equal(o->found, 1);
+    owner_close(o);
+    umount(o->dir);
+    assert_true(owner_open(o));
+    owner_free(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -487,6 +762,12 @@ int main(void)
         cmocka_unit_test(a_second_server_is_told_who_holds_the_spool),
         cmocka_unit_test(a_large_body_stays_in_its_file),
         cmocka_unit_test(nothing_told_is_missing_after_a_kill),
+        cmocka_unit_test(no_flipped_bit_of_a_segment_does_harm),
+        cmocka_unit_test(no_flipped_bit_of_an_index_does_harm),
+        cmocka_unit_test(a_body_that_rotted_under_its_index_is_never_delivered),
+        cmocka_unit_test(truncated_and_swapped_segments_do_no_harm),
+        cmocka_unit_test(a_segment_of_another_version_stops_the_start),
+        cmocka_unit_test(a_full_disk_refuses_mail_and_takes_removals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

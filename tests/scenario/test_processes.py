@@ -143,7 +143,8 @@ def test_sighup_puts_a_new_configuration_in_force_and_old_sessions_finish(make_s
     server = make_server('domain "example.org" { recipients = any  deliver = "maildir:$mail/%d/%u" }').start()
     old = Client(server.port)
     old.hello()
-    server.configure('domain "other.test" { recipients = any  deliver = "maildir:$mail/%d/%u" }\n',
+    server.configure('domain "example.org" { recipients = any  deliver = "maildir:$mail/%d/%u" }\n'
+                     'domain "other.test" { recipients = any  deliver = "maildir:$mail/%d/%u" }\n',
                      limits="message_size = 12345  connections_per_client = 1000")
     server.signal(signal.SIGHUP)
     server.wait_event("reload")

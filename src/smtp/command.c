@@ -57,8 +57,8 @@ static enum param_error on_body(struct slice value, void *command)
 }
 
 static const struct param_row mail_params[] = {
-    { { "SIZE", 4 }, OFFER_SIZE,     on_size },
-    { { "BODY", 4 }, OFFER_8BITMIME, on_body },
+    { SLICE_INIT("SIZE"), OFFER_SIZE,     on_size },
+    { SLICE_INIT("BODY"), OFFER_8BITMIME, on_body },
 };
 
 enum { MAIL_PARAMS = sizeof mail_params / sizeof mail_params[0] };

@@ -58,7 +58,7 @@ bool data_write(struct data_writer *w, struct buf *out, struct slice text)
 
 bool data_finish(struct data_writer *w, struct buf *out)
 {
-    static const struct slice ends[] = { [BEGIN] = { ".\r\n", 3 }, [TEXT] = { "\r\n.\r\n", 5 } };
+    static const struct slice ends[] = { [BEGIN] = SLICE_INIT(".\r\n"), [TEXT] = SLICE_INIT("\r\n.\r\n") };
 
     return w->state != CR && buf_put_slice(out, ends[w->state]);
 }

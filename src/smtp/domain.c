@@ -41,7 +41,7 @@ bool domain_valid(struct slice domain)
 
 bool literal_parse(struct slice text, struct ip *ip)
 {
-    static const struct slice tag = { "IPv6:", 5 };
+    static const struct slice tag = SLICE_INIT("IPv6:");
     bool six;
 
     if (text.n < 3 || text.p[0] != '[' || text.p[text.n - 1] != ']')

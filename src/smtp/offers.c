@@ -2,10 +2,10 @@
 #include "smtp/reader.h"
 
 static const struct { struct slice keyword; enum offer offer; } keywords[] = {
-    { { "SIZE", 4 },                 HOST_SIZE },
-    { { "8BITMIME", 8 },             HOST_8BITMIME },
-    { { "PIPELINING", 10 },          HOST_PIPELINING },
-    { { "ENHANCEDSTATUSCODES", 19 }, HOST_ENHANCED },
+    { SLICE_INIT("SIZE"),                HOST_SIZE },
+    { SLICE_INIT("8BITMIME"),            HOST_8BITMIME },
+    { SLICE_INIT("PIPELINING"),          HOST_PIPELINING },
+    { SLICE_INIT("ENHANCEDSTATUSCODES"), HOST_ENHANCED },
 };
 
 static unsigned offer_find(struct slice keyword)

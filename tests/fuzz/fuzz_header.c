@@ -9,7 +9,7 @@ enum { ROOM = 1 << 20 };
 
 static void header_holds(struct slice in, size_t cut)
 {
-    static const struct slice received = { "Received", 8 };
+    static const struct slice received = SLICE_INIT("Received");
     struct buf out = BUF(ROOM);
     struct hop_counter c = { 0 };
 

@@ -126,6 +126,9 @@ void conf_free(struct conf *conf);
  * syntax of the file, so that its output is a configuration with the same meaning */
 void conf_show(const struct conf *conf, struct buf *out);
 
+/* conf_log - let this process log as `log` says, from now on; process lives for ever */
+void conf_log(const struct conf *conf, const char *process);
+
 /* conf_domain_find - the domain of ours with this name (case ignored), or NULL */
 const struct conf_domain *conf_domain_find(const struct conf *conf, struct slice name);
 

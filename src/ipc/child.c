@@ -78,21 +78,6 @@ static bool drop(struct child *child, struct slice user)
 
 /* ------------------------------------------------------- what is handed -- */
 
-static void set_log(const struct child *child)
-{
-    const struct conf *conf = child->conf;
-    struct log_conf log = {
-        .to = slice_istarts(conf->log.to, SLICE_LIT("syslog")) ? LOG_TO_SYSLOG
-            : slice_istarts(conf->log.to, SLICE_LIT("file:")) ? LOG_TO_FILE : LOG_TO_STDERR,
-        .json = conf->log.json,
-        .level = (enum log_level)conf->log.level,
-        .per_second = (unsigned)conf->log.per_second,
-        .process = role_name(child->role->role),
-    };
-
-    log_setup(&log);
-}
-
 static int take(int *fd)
 {
     int mine = *fd;
@@ -111,7 +96,7 @@ static bool on_conf(struct child *child, struct wire *w, int *fd)
     child->old_conf = child->conf;
     child->conf = conf;
     child->generation = m.generation;
-    set_log(child);
+    conf_log(conf, role_name(child->role->role));
     if (child->begun && child->role->reconf != NULL)
         child->role->reconf(child);
     if (child->old_conf != NULL)

@@ -301,6 +301,7 @@ static void adopt(struct master *m, struct conf *conf, int conf_fd,
     m->tables = tables;
     m->ntables = ntables;
     m->state = MASTER_RELOADING;
+    conf_log(conf, role_name(ROLE_MASTER));
     while ((w = next_worker(m, &at)) != NULL)
         if (!worker_serves_sessions(w->role) && w->channel != NULL) {
             channel_send_msg_log(w->channel, &(struct msg_log){ m->generation }, STDERR_FILENO);

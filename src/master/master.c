@@ -27,20 +27,6 @@ static int complain(struct master *m, int terminal, const struct buf *errors, in
     return status;
 }
 
-static void set_log(const struct conf *conf)
-{
-    struct log_conf log = {
-        .to = slice_istarts(conf->log.to, SLICE_LIT("syslog")) ? LOG_TO_SYSLOG
-            : slice_istarts(conf->log.to, SLICE_LIT("file:")) ? LOG_TO_FILE : LOG_TO_STDERR,
-        .json = conf->log.json,
-        .level = (enum log_level)conf->log.level,
-        .per_second = (unsigned)conf->log.per_second,
-        .process = "master",
-    };
-
-    log_setup(&log);
-}
-
 /* many_files - every session is a descriptor, in us and in our children */
 
 static void many_files(void)
@@ -173,7 +159,7 @@ static bool prepare(struct master *m, struct buf *errors, int *status)
     *status = EX_CANTCREAT;
     if (!logfile_open(m->conf, &why))
         return buf_puts(errors, why.text) && false;
-    set_log(m->conf);
+    conf_log(m->conf, role_name(ROLE_MASTER));
     *status = EX_CONFIG;
     if (!settle_users(m->conf, errors))
         return false;

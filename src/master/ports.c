@@ -71,6 +71,11 @@ static bool port_open(struct master *m, const struct conf_listen *l, struct why 
     if (fd < 0) {
         int error = errno;
 
+        if (error == EAFNOSUPPORT && l->ip.family == 6 && ip_is_unspecified(&l->ip)) {
+            log_event(EVENT_CONFIG, LF_STR("why", "this machine has no IPv6"),
+                      LF_TEXT("address", l->address));
+            return true;
+        }
         why_text(why, FATE_LATER, "%.*s:%u: cannot listen on %.*s: %s%s",
                  SLICE(m->conf->file), l->line, SLICE(l->address),
                  strerror(error), remedy(error));
@@ -96,8 +101,12 @@ bool ports_open(struct master *m, const struct conf *conf, unsigned generation, 
             return false;
         }
     }
-    for (size_t i = 0; i < conf->nlistens; i++)
-        find(m, conf->listens[i].address)->generation = generation;
+    for (size_t i = 0; i < conf->nlistens; i++) {
+        struct port *p = find(m, conf->listens[i].address);
+
+        if (p != NULL)
+            p->generation = generation;
+    }
     return true;
 }
 

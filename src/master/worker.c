@@ -91,9 +91,12 @@ static void hand_listeners(struct worker *w)
 
     if (w->role != ROLE_SMTPD)
         return;
-    for (size_t i = 0; i < m->conf->nlistens; i++)
-        channel_send_msg_listener(w->channel, &(struct msg_listener){ (uint32_t)i },
-                                  ports_fd(m, m->conf->listens[i].address));
+    for (size_t i = 0; i < m->conf->nlistens; i++) {
+        int fd = ports_fd(m, m->conf->listens[i].address);
+
+        if (fd >= 0)
+            channel_send_msg_listener(w->channel, &(struct msg_listener){ (uint32_t)i }, fd);
+    }
     if (m->census_fd >= 0)
         channel_send_msg_census(w->channel, &(struct msg_census){ MASTER_CENSUS_SLOTS },
                                 m->census_fd);

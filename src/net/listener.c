@@ -32,22 +32,38 @@ static void listener_rest(struct listener *l)
     uv_timer_start(&l->rest, on_rested, REST_MS, 0);
 }
 
+/* accept_next - the next connection's descriptor, or -1 and errno */
+
+static int accept_next(const struct listener *l, struct ip *peer, uint16_t *port)
+{
+    struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
+    socklen_t n = sizeof sa;
+    int fd = accept4(l->fd, (struct sockaddr *)&sa, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    *peer = (struct ip){ 0 };
+    *port = 0;
+    if (fd >= 0)
+        ip_from_sockaddr((struct sockaddr *)&sa, peer, port);
+    return fd;
+}
+
 /* turn_away - without a descriptor left, the kernel would show us the same
  * connection for ever: spend the reserve on it, so that the client learns */
 
 static void turn_away(struct listener *l)
 {
-    static const char words[] = "421 4.3.2 Too many connections, try again later\r\n";
+    struct ip peer;
+    uint16_t port;
     int fd;
 
     if (l->reserve < 0)
         return;
     close(l->reserve);
-    fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0) {
-        (void)!write(fd, words, sizeof words - 1);
+    fd = accept_next(l, &peer, &port);
+    if (fd >= 0 && l->refuse != NULL)
+        l->refuse(l, fd, &peer, port);
+    else if (fd >= 0)
         close(fd);
-    }
     l->reserve = reserve_open();
 }
 
@@ -55,14 +71,11 @@ static void turn_away(struct listener *l)
 
 static bool accept_one(struct listener *l)
 {
-    struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
-    socklen_t n = sizeof sa;
-    struct ip peer = { 0 };
-    uint16_t port = 0;
-    int fd = accept4(l->fd, (struct sockaddr *)&sa, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct ip peer;
+    uint16_t port;
+    int fd = accept_next(l, &peer, &port);
 
     if (fd >= 0) {
-        ip_from_sockaddr((struct sockaddr *)&sa, &peer, &port);
         l->accept(l, fd, &peer, port);
         return true;
     }

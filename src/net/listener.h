@@ -18,6 +18,8 @@ struct listener {
     void              *user;
     unsigned           index;       /* the owner's: which one of the configuration */
     listener_accept_f *accept;
+    listener_accept_f *refuse;      /* set it after listener_open, or not: there is no
+                                     * descriptor left; say so and close this one at once */
     uv_poll_t          poll;
     uv_timer_t         rest;
     int                fd;          /* -1: closed */

@@ -157,9 +157,7 @@ static bool enter(struct smtpd *d, const struct ip *peer)
     return false;
 }
 
-/* turn_away - without a session: this has to be cheap */
-
-static void turn_away(int fd, const struct ip *peer)
+void client_turn_away(int fd, const struct ip *peer)
 {
     static const struct reply reply = { .id = REPLY_TOO_MANY_CONNECTIONS };
     struct buf out = BUF(512);
@@ -206,7 +204,7 @@ void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
 
     smtpd_now(d);
     if (c == NULL || !enter(d, peer)) {
-        turn_away(fd, peer);
+        client_turn_away(fd, peer);
         free(c);
         return;
     }

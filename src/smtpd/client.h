@@ -18,6 +18,9 @@ struct client {
 void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
                 const struct ip *peer);
 
+/* client_turn_away - say 421 and close, without a session */
+void client_turn_away(int fd, const struct ip *peer);
+
 /* client_go - the session was answered, or may go on: take input, flush */
 void client_go(struct client *c);
 

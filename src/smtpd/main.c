@@ -229,6 +229,13 @@ static void on_accept(struct listener *l, int fd, const struct ip *peer, uint16_
     client_new(d, &d->server.conf->listens[l->index], fd, peer);
 }
 
+static void on_crowd(struct listener *l, int fd, const struct ip *peer, uint16_t port)
+{
+    (void)l;
+    (void)port;
+    client_turn_away(fd, peer);
+}
+
 static bool listen_all(struct smtpd *d)
 {
     struct child *child = d->child;
@@ -239,6 +246,7 @@ static bool listen_all(struct smtpd *d)
             continue;
         if (!listener_open(&d->listeners[i], child->loop, child->listeners[i], i, on_accept, d))
             return false;
+        d->listeners[i].refuse = on_crowd;
         child->listeners[i] = -1;
     }
     return true;

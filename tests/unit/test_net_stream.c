@@ -103,6 +103,15 @@ static void on_accept(struct listener *l, int fd, const struct ip *peer, uint16_
     stream_read(&server);
 }
 
+static void on_refuse(struct listener *l, int fd, const struct ip *peer, uint16_t port)
+{
+    (void)l;
+    (void)peer;
+    (void)port;
+    assert_int_equal(write(fd, "421\r\n", 5), 5);
+    close(fd);
+}
+
 static void connect_client(uint16_t port)
 {
     struct ip to;
@@ -213,6 +222,7 @@ static void without_descriptors_it_rests_and_recovers(void **state)     /* A160,
     (void)state;
     accepted = 1;                   /* close what comes at once */
     assert_true(listener_open(&l, loop, listening(&port), 0, on_accept, NULL));
+    l.refuse = on_refuse;
     connect_client(port);
     getrlimit(RLIMIT_NOFILE, &full);
     few = full;

@@ -78,6 +78,7 @@ static struct letter *enter(struct queue *q, const struct msg_commit *m, const s
         return NULL;
     letter->entry.id = m->id;
     letter->nonce = nonce_fold(m->nonce);
+    letter->arrived = e->arrived < q->wall ? e->arrived : q->wall;
     if (e->sender.n == 0)
         letter->flags |= LETTER_BOUNCE;
     if (!roster_put(&q->letters, letter)) {
@@ -122,6 +123,8 @@ bool admit_commit(struct queue *q, struct peer *p, const struct msg_commit *m)
         answer(p, m->id, FATE_LATER, false);
         return true;
     }
+    if (m->id > q->id_newest)
+        q->id_newest = m->id;
     record.entry = &letter->entry;
     if (!bundle_commit(q, letter, p->serial, &record)) {
         undo(q, letter);
@@ -152,10 +155,8 @@ void admit_done(struct queue *q, struct letter *m, uint64_t peer, enum fate fate
     count_add(commits, 1);
     log_event(EVENT_QUEUED, LF_ID("id", id), LF_NUM("recipients", letter_pending(m)),
               LF_NUM("bytes", m->entry.length));
-    if (cache_get(q->cache, id, &envelope, &body))
-        history_received(q, id, envelope, body.n);
-    else if (letter_read(q, m, &envelope, &body))
-        history_received(q, id, envelope, body.n);
+    if (q->history != NULL && letter_read(q, m, &envelope, &body))
+        history_received(q, id, envelope, letter_size(q, m, body));
     letter_start(q, m);
 }
 

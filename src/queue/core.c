@@ -13,7 +13,7 @@
 #include "queue/recover.h"
 #include "queue/report.h"
 
-enum { CACHE_BYTES = 64 << 20, SCRATCH_MAX = (8 << 20) + (66 << 20), SWEEP_LEAST = 64 };
+enum { CACHE_BYTES = 64 << 20, SCRATCH_MAX = (8 << 20) + (66 << 20), SWEEP_LEAST = 64, MOVES_A_TURN = 100 };
 
 static const int64_t SECOND = 1000;
 
@@ -38,6 +38,19 @@ bool letter_read(struct queue *q, struct letter *m, struct slice *envelope, stru
         return true;
     queue_trouble("read a message", m->entry.id, &why);
     return false;
+}
+
+uint64_t letter_size(struct queue *q, const struct letter *m, struct slice body)
+{
+    uint64_t size = body.n;
+    int handle;
+
+    if (!(m->entry.flags & JOURNAL_LARGE))
+        return size;
+    handle = journal_large_open(q->journal, &m->entry, &size);
+    if (handle >= 0)
+        q->disk->close(q->disk->ctx, handle);
+    return size;
 }
 
 void letter_drop(struct queue *q, struct letter *m)
@@ -160,6 +173,7 @@ void queue_close(struct queue *q)
     roster_free(&q->peers);
     roster_free(&q->gone);
     free(q->gone_ring);
+    free(q->moved);
     pages_free(&q->pages);
     sched_free(q->sched);
     cache_free(q->cache);
@@ -182,12 +196,26 @@ void queue_reconf(struct queue *q, const struct conf *conf)
 
     q->conf = conf;
     sched_reconf(q->sched, &s);
-    for (size_t at = 0; (m = roster_next(&q->letters, &at)) != NULL; ) {
-        if (!(m->flags & LETTER_DURABLE))
+    free(q->moved);
+    q->nmoved = 0;
+    q->moved = calloc(q->letters.n + 1, sizeof *q->moved);
+    for (size_t at = 0; q->moved != NULL && (m = roster_next(&q->letters, &at)) != NULL; )
+        q->moved[q->nmoved++] = m->entry.id;
+}
+
+/* move_some - a reload must not stop mail: route again a few at a time */
+
+static bool move_some(struct queue *q)
+{
+    for (size_t i = 0; i < MOVES_A_TURN && q->nmoved > 0; i++) {
+        struct letter *m = letter_get(q, q->moved[--q->nmoved]);
+
+        if (m == NULL || !(m->flags & LETTER_DURABLE) || (m->flags & LETTER_REMOVED))
             continue;
         recover_route(q, m);
         letter_start(q, m);
     }
+    return q->nmoved > 0;
 }
 
 /* ----------------------------------------------------------------- peers -- */
@@ -214,7 +242,7 @@ void queue_peer(struct queue *q, struct peer *p, enum role role, unsigned slot,
         log_event(EVENT_CHANNEL, LF_STR("why", "no memory for a peer"));
     if (role != ROLE_SMTPD)
         return;
-    p->ops->welcome(p, &(struct msg_welcome){ q->id_floor });
+    p->ops->welcome(p, &(struct msg_welcome){ q->id_newest });
     if (q->full)
         p->ops->room(p, &(struct msg_room){ 0 });
     admit_lend_more(q, p, LENT_FIRST);
@@ -322,7 +350,7 @@ static void look_after(struct queue *q, struct letter *m)
     }
     report_consider(q, m);
     late = !(m->flags & (LETTER_WARNED | LETTER_HELD)) && steady_sure(&q->steady)
-        && sched_warn_due(q->sched, 0, steady_age(&q->steady, id_ms(m->entry.id)));
+        && sched_warn_due(q->sched, 0, steady_age(&q->steady, m->arrived));
     job = job_next(m, NULL);
     if (late && job != NULL && !waits_for_people(job) && !(m->flags & LETTER_FAILING))
         report_warn(q, m);
@@ -365,7 +393,8 @@ bool queue_work(struct queue *q)
 
     sched_advance(q->sched, q->mono);
     every_second(q);
-    more = dispatch_work(q);
+    more = move_some(q);
+    more |= dispatch_work(q);
     return people_work(q) || more;
 }
 

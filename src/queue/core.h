@@ -101,8 +101,11 @@ struct queue {
     struct buf         scratch;         /* a record read from the journal */
     struct id_maker    ids;
     uint64_t           id_floor;        /* the greatest id at start */
+    uint64_t           id_newest;       /* and now */
     uint64_t           serial, jobs, tickets;
     size_t             sweep_at;        /* in letters.slots */
+    uint64_t          *moved;           /* ids of letters to route again, or NULL */
+    size_t             nmoved;
     int64_t            next_second;
     uint64_t           units;           /* in the journal's hands */
     bool               full;            /* ROOM 0 was said */
@@ -152,6 +155,9 @@ static inline struct letter *letter_get(const struct queue *q, uint64_t id)
 /* letter_read - the envelope (and body) of a letter, from memory or the
  * journal; valid until the next letter_read. False: trouble, logged. */
 bool letter_read(struct queue *q, struct letter *m, struct slice *envelope, struct slice *body);
+
+/* letter_size - bytes of its body, given what letter_read gave */
+uint64_t letter_size(struct queue *q, const struct letter *m, struct slice body);
 
 /* letter_drop - it is removed and durable: free it */
 void letter_drop(struct queue *q, struct letter *m);

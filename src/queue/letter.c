@@ -10,7 +10,7 @@ struct page {
     struct letter letters[PER_PAGE];
 };
 
-static_assert(sizeof(struct letter) == 96, "kept for every waiting message");
+static_assert(sizeof(struct letter) == 104, "kept for every waiting message");
 
 static bool more(struct pages *p)
 {

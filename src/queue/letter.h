@@ -1,6 +1,6 @@
 /* letter.h - what the queue keeps in memory for each message.
  *
- * 96 bytes for a message with one recipient, and its share of the roster: the
+ * 104 bytes for a message with one recipient, and its share of the roster: the
  * journal's entry and its first job are inside. Recipients and bodies are read
  * from the journal when they are needed.
  */
@@ -38,6 +38,7 @@ enum letter_flags {
 
 struct letter {
     struct journal_entry entry;     /* first: its id names it in the roster */
+    int64_t              arrived;   /* wall ms */
     uint32_t             nonce;     /* folded, of its commit */
     uint16_t             units;     /* in the journal's hands: it must stay in place */
     uint16_t             flags;

@@ -130,7 +130,7 @@ static void tell(struct queue *q, const struct lease *l, const struct verdict *v
 
 bool letter_expired(const struct queue *q, const struct letter *m)
 {
-    int64_t age = steady_age(&q->steady, id_ms(m->entry.id));
+    int64_t age = steady_age(&q->steady, m->arrived);
 
     return steady_sure(&q->steady) && sched_expired(q->sched, 0, age);
 }

@@ -107,7 +107,7 @@ static bool job_matches(const struct queue *q, const struct letter *m, const str
 
 static bool age_matches(const struct queue *q, const struct letter *m, const struct msg_query *f)
 {
-    int64_t age = q->wall - id_ms(m->entry.id);
+    int64_t age = q->wall - m->arrived;
 
     return (f->older <= 0 || age >= f->older) && (f->newer <= 0 || age <= f->newer);
 }
@@ -125,19 +125,13 @@ static bool view_take(struct queue *q, const struct question *ask, uint64_t id, 
         || !age_matches(q, m, &ask->m) || !job_matches(q, m, &ask->m)
         || !letter_read(q, m, &envelope, &body))
         return false;
-    *v = (struct view){ .letter = m, .size = body.n };
+    *v = (struct view){ .letter = m, .size = letter_size(q, m, body) };
     if (!envelope_get(envelope, &v->e) || !glob_any(ask->m.sender, v->e.sender)
         || !rcpt_matches(v, ask->m.recipient))
         return false;
     for (struct job *job = NULL; (job = job_next(m, job)) != NULL; )
         if (v->job == NULL || rank[state_of(q, job)] > rank[state_of(q, v->job)])
             v->job = job;
-    if (m->entry.flags & JOURNAL_LARGE) {
-        int handle = journal_large_open(q->journal, &m->entry, &v->size);
-
-        if (handle >= 0)
-            q->disk->close(q->disk->ctx, handle);
-    }
     return true;
 }
 
@@ -345,7 +339,7 @@ static void do_show(struct queue *q, struct question *ask, const struct view *v)
     put(row, "listener", v->e.listener);
     put(row, "session", v->e.session);
     put_number(row, "flags", v->e.flags);
-    put_time(row, "expires", id_ms(v->letter->entry.id) + q->conf->queue.lifetime);
+    put_time(row, "expires", v->letter->arrived + q->conf->queue.lifetime);
     for (struct job *job = NULL; (job = job_next(v->letter, job)) != NULL; )
         json_array_append_new(parts, part_row(q, v, job, &past));
     json_object_set_new(row, "parts", parts);

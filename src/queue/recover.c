@@ -26,8 +26,12 @@ static bool found(void *owner, uint64_t id, const struct journal_entry *e, uint6
     m->entry.id = id;
     m->nonce = nonce_fold(nonce);
     m->flags = LETTER_DURABLE | ((e->flags & JOURNAL_HELD) ? LETTER_HELD : 0);
-    if (envelope_get(envelope, &env) && (env.sender.n == 0 || (env.flags & ENV_BOUNCE)))
-        m->flags |= LETTER_BOUNCE;
+    m->arrived = id_ms(id);
+    if (envelope_get(envelope, &env)) {
+        m->arrived = env.arrived;
+        if (env.sender.n == 0 || (env.flags & ENV_BOUNCE))
+            m->flags |= LETTER_BOUNCE;
+    }
     if (!roster_put(&q->letters, m)) {
         letter_free(&q->pages, m);
         return false;
@@ -158,7 +162,7 @@ bool recover_open(struct queue *q, const struct queue_options *o, struct why *wh
     if (q->journal == NULL)
         return false;
     journal_stats(q->journal, &stats);
-    q->id_floor = stats.last_id;
+    q->id_floor = q->id_newest = stats.last_id;
     q->ids = (struct id_maker){ .slot = ID_SLOT_QUEUE };
     id_floor(&q->ids, stats.last_id);
     steady_start(&q->steady, q->mono, q->wall, id_ms(stats.last_id));

@@ -169,7 +169,7 @@ static size_t rcpts_late(struct queue *q, struct letter *m, const struct envelop
             .address = r.address, .original = r.original, .code = past.rcpts[i].code,
             .text = past.rcpts[i].text, .last_attempt = past.rcpts[i].wall,
             .remote = past.rcpts[i].code != 0 ? host_name(past.rcpts[i].host) : (struct slice){ 0 },
-            .retry_until = id_ms(m->entry.id) + q->conf->queue.lifetime,
+            .retry_until = m->arrived + q->conf->queue.lifetime,
         };
         parse_status(past.rcpts[i].status, rcpts[n++].status);
     }
@@ -259,6 +259,7 @@ static struct letter *report_letter(struct queue *q, uint64_t id, struct slice e
         return NULL;
     m->entry.id = id;
     m->nonce = nonce_fold(id);
+    m->arrived = q->wall;
     m->flags = LETTER_BOUNCE;
     if (!roster_put(&q->letters, m)) {
         letter_free(&q->pages, m);
@@ -280,7 +281,7 @@ void report_born(struct queue *q, struct letter *m)
     count_add(bounces, 1);
     log_event(EVENT_QUEUED, LF_ID("id", m->entry.id), LF_STR("report", "yes"),
               LF_NUM("bytes", m->entry.length));
-    if (letter_read(q, m, &envelope, &body))
+    if (q->history != NULL && letter_read(q, m, &envelope, &body))
         history_received(q, m->entry.id, envelope, body.n);
     letter_start(q, m);
 }

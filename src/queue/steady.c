@@ -10,9 +10,9 @@ static bool near(int64_t a, int64_t b)
 
 void steady_start(struct steady *s, int64_t mono, int64_t wall, int64_t last)
 {
-    /* a spool from the future: the clock is wrong, or was */
+    /* long silence, or a spool from the future: perhaps the clock is wrong, or was */
     *s = (struct steady){ .mono = mono, .wall = wall, .offset = wall - mono, .seen = wall - mono,
-                          .since = mono, .doubt = last > wall + JUMP };
+                          .since = mono, .doubt = last != 0 && !near(last, wall) };
 }
 
 void steady_see(struct steady *s, int64_t mono, int64_t wall)

@@ -4,7 +4,8 @@
  *
  * Clients commit messages; agents answer as each domain's nature says (accept,
  * refuse for now, refuse for ever, be dead until a day, be silent); agents and
- * the queue itself are killed now and then; the disk fails for a while. Weeks
+ * the queue itself are killed now and then; the disk fails for a while, and the
+ * wall clock is set years ahead or back. Weeks
  * pass in seconds. The same seed is the same run. A ledger, kept apart, knows
  * of every accepted recipient; at the end each was delivered or reported, none
  * is lost, and nothing waits. A dead destination has cost few attempts and has
@@ -41,7 +42,7 @@ struct entry {
     unsigned nrcpts;
     uint8_t  nature[RCPTS];
     uint8_t  delivered[RCPTS], reported[RCPTS];
-    int64_t  accepted, first[RCPTS];    /* wall ms of the acceptance; of the first delivery */
+    int64_t  accepted, first[RCPTS];    /* true time (mono ms) of the acceptance; of the first delivery */
     bool     acked, bad_sender;
 };
 
@@ -70,7 +71,7 @@ static struct sim {
     struct entry   ledger[MESSAGES];
     unsigned       committed, acked;
     struct event_at events[EVENTS_MAX];
-    uint64_t       attempts[NATURES], leases, restarts, deaths, doubles, duplicates, reports;
+    uint64_t       attempts[NATURES], leases, restarts, deaths, doubles, duplicates, reports, jumps;
     uint64_t       ticket;      /* a RESOLVE to answer; 0: none */
     struct buf     resolve;
 } sim;
@@ -154,6 +155,9 @@ static void note_report(struct slice body)
         if (sscanf(p, " m%u.%u@", &n, &r) == 2 && n < MESSAGES && r < RCPTS) {
             sim.ledger[n].reported[r]++;
             any = true;
+            if (sim.ledger[n].nature[r] == DEAD
+                && sim.mono - sim.ledger[n].accepted < 5 * DAY - HOUR)
+                fail("something expired before its time");
         }
     }
     sim.reports += any;
@@ -196,7 +200,7 @@ static const char *const texts[] = { "Try again later", "Ok", "No such user" };
 static enum fate judge(const char *rcpt, uint8_t *trouble)
 {
     enum nature nature = nature_of(slice_cstr(rcpt));
-    int64_t day = sim.wall / DAY;
+    int64_t day = sim.mono / DAY;
 
     switch (nature) {
     case SOMETIMES: return draw(3) == 0 ? FATE_LATER : draw(10) == 0 ? FATE_NEVER : FATE_DONE;
@@ -222,7 +226,7 @@ static void note_delivery(const char *rcpt)
     if (sim.ledger[n].delivered[r]++ > 0)
         sim.duplicates++;
     else
-        sim.ledger[n].first[r] = sim.wall;
+        sim.ledger[n].first[r] = sim.mono;
 }
 
 static void receive(struct peer *p, uint32_t type, struct buf *bytes)
@@ -281,7 +285,7 @@ static void on_committed(struct peer *p, const struct msg_committed *m)
     for (unsigned i = 0; i < sim.committed; i++)
         if (sim.ledger[i].id == m->id && m->fate == FATE_DONE && !sim.ledger[i].acked) {
             sim.ledger[i].acked = true;
-            sim.ledger[i].accepted = sim.wall;
+            sim.ledger[i].accepted = sim.mono;
             sim.acked++;
         }
 }
@@ -483,8 +487,22 @@ static void to(int64_t until)
     settle();
 }
 
+/* jump - somebody sets the clock to some day, and notices in a few minutes */
+
+static void jump(void)
+{
+    int64_t by = ((int64_t)draw(7300) - 3650) * DAY;
+
+    sim.wall += by;
+    sim.jumps++;
+    to(sim.mono + (int64_t)draw(8 * MINUTE));
+    sim.wall -= by;
+}
+
 static void mishap(void)
 {
+    if (draw(100) == 0)
+        jump();
     switch (draw(40)) {
     case 0: kill_queue(); break;
     case 1: kill_agent((unsigned)draw(RELAYS + 1)); break;
@@ -515,11 +533,11 @@ static void verdict(void)
     }
     printf("%u messages, %u recipients; %llu leases, %llu to the dead; "
            "%llu restarts, %llu dead agents; %llu reports, %llu double bounces, "
-           "%llu duplicates; lost %u, late %u\n", sim.acked, rcpts,
+           "%llu duplicates, %llu jumps of the clock; lost %u, late %u\n", sim.acked, rcpts,
            (unsigned long long)sim.leases, (unsigned long long)sim.attempts[DEAD],
            (unsigned long long)sim.restarts, (unsigned long long)sim.deaths,
            (unsigned long long)sim.reports, (unsigned long long)sim.doubles,
-           (unsigned long long)sim.duplicates, lost, late);
+           (unsigned long long)sim.duplicates, (unsigned long long)sim.jumps, lost, late);
     if (lost > 0 || undelivered > 0)
         fail("a recipient was lost");
     if (late > 0)
@@ -560,7 +578,7 @@ int main(int argc, char **argv)
     sim.random = argc > 1 ? strtoull(argv[1], NULL, 10) * 2 + 1 : 1;
     sim.verbose = argc > 2;
     sim.mono = 1000;
-    sim.wall = DAY / 2;         /* day 0, so that natures can count days */
+    sim.wall = 20000 * DAY;
     sim.ids.slot = 7;
     sim.resolve = BUF(1 << 16);
     sim.disk = disk_mem((int64_t)1 << 40);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 #include "cli/cli.h"
 #include "conf/conf.h"
+#include "table/table.h"
 
 static const char usual_conf[] = "/etc/postrider/postrider.conf";
 
@@ -16,10 +17,12 @@ static const char *file_of(const struct cli *cli, const struct text_list *words)
 
 /* load - the configuration, or NULL after its errors were printed */
 
-static struct conf *load(const char *file)
+typedef struct conf *reader(const char *path, struct buf *errors);
+
+static struct conf *load(const char *file, reader *read)
 {
     struct buf errors = BUF(64 << 10);
-    struct conf *conf = conf_parse(file, &errors);
+    struct conf *conf = read(file, &errors);
 
     if (errors.n > 0)
         fwrite(buf_view(&errors).p, 1, errors.n, stderr);
@@ -39,7 +42,7 @@ static int check(const struct cli *cli, const struct verb *v, int argc, char **a
     if (words.n > 1)
         return usage_error(v, "one FILE at a time");
     file = file_of(cli, &words);
-    conf = load(file);
+    conf = load(file, conf_check);
     if (conf == NULL)
         return EX_CONFIG;
     printf("%s: right (%zu listeners, %zu domains, %zu routes)\n",
@@ -57,7 +60,7 @@ static int show(const struct cli *cli, const struct verb *v, int argc, char **ar
     words = (struct text_list){ .n = 0 };
     if (!read_words(v, NULL, argc, argv, &words))
         return EX_USAGE;
-    conf = load(file_of(cli, &words));
+    conf = load(file_of(cli, &words), conf_parse);
     if (conf == NULL)
         return EX_CONFIG;
     conf_show(conf, &out);
@@ -68,7 +71,7 @@ static int show(const struct cli *cli, const struct verb *v, int argc, char **ar
 }
 
 const struct verb config_verbs[] = {
-    { "config check", "[FILE]", "Check a configuration", NULL, check,
+    { "config check", "[FILE]", "Check a configuration and the files it names", NULL, check,
       "Errors are file:line: what is wrong, what was meant. Exit status 78 if there are any.\n" },
     { "config show",  "[FILE]", "Show every setting, with its origin", NULL, show,
       "The output is a configuration with the same meaning.\n" },

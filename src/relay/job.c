@@ -32,7 +32,6 @@ struct job {
     size_t              host, ip;       /* the next address to try */
     unsigned            tries;
     bool                plain;          /* the last address again, with HELO */
-    bool                kept;           /* the link carried others before */
     struct link        *link;
     struct pool_waiter  waiter;
 
@@ -165,8 +164,6 @@ static void on_ready(struct job *job)
 {
     struct link *link = job->link;
 
-    if (job->mail.nrcpts > 0)
-        job->kept = false;
     if (all_decided(job) || !advanced(job)) {
         job->link = NULL;
         job->trouble = TROUBLE_NONE;
@@ -187,13 +184,6 @@ static void log_problem(const struct job *job)
               LF_STR("status", job->problem.status), LF_STR("why", job->problem.text));
 }
 
-/* A kept link may have been closed by the other side meanwhile; that says
- * nothing about the host. */
-static bool was_stale(const struct job *job, const struct client *c)
-{
-    return job->kept && (c->heard == 0 || (c->heard == 1 && c->problem.code == 421));
-}
-
 /* We are one of this domain's hosts, found out by the greeting: neither this
  * one nor any that is not better may be tried (RFC 5321 §5.1). */
 static void drop_loop(struct job *job)
@@ -208,15 +198,12 @@ static void drop_loop(struct job *job)
         decide_all(job, FATE_NEVER, 0, "5.4.6", SLICE_LIT("mail loops back to this server"));
 }
 
+/* A kept link that dies says nothing about the host: there are no addresses
+ * yet, so its recipients get a fresh attempt. */
 static void on_dead(struct job *job, const struct client *c)
 {
     bool closed_at_ehlo = c->problem.stage == STAGE_EHLO && c->problem.cause == CAUSE_LOST;
 
-    if (was_stale(job, c)) {
-        job->kept = false;
-        job_resolve(job);
-        return;
-    }
     job->problem = c->problem;
     job->trouble = c->problem.victim == VICTIM_HOST ? TROUBLE_HOST : TROUBLE_SESSION;
     log_problem(job);
@@ -467,7 +454,6 @@ static void job_start(struct job *job)
         job_resolve(job);
         return;
     }
-    job->kept = true;
     on_link(job->link, LINK_READY);
 }
 

@@ -6,7 +6,7 @@
  *       +-- resolve --> connect (next address) --> READY --> send --> READY, all
  *                ^          ^                                |        decided: RESULT
  *                |          +------ DEAD, some undecided ----+
- *                +----------------- DEAD, kept link, nothing heard
+ *                +----------------- DEAD, it was a kept link
  *
  * What has no positive proof is later.
  */

@@ -5,15 +5,15 @@
  * come back through session_xxx(). So the real server, unit tests and the
  * fuzzer drive the same code. Time is handed in.
  *
- *     stage       entered by                        left by
- *     GREETING    session_begin                     session_greet, early talk
- *     START       session_greet                     EHLO, HELO
- *     READY       EHLO, HELO, tx_drop               MAIL
- *     SENDER      tx_begin (MAIL)                   first accepted RCPT, tx_drop
- *     RCPTS       rcpt_settle (RCPT)                DATA, tx_drop
- *     TEXT        intake_begin (DATA)               the final dot
- *     COMMIT      intake_end                        session_committed
- *     ENDED       any reply that ends the session   -
+ *     stage       entered by (in)                    left for
+ *     GREETING    session_begin                      START, ENDED
+ *     START       session_greet                      READY, ENDED
+ *     READY       hello (verbs.c), tx_drop           SENDER, ENDED
+ *     SENDER      tx_begin: MAIL                     RCPTS, READY
+ *     RCPTS       rcpt_take (policy.c): RCPT         TEXT, READY
+ *     TEXT        intake_begin: DATA                 COMMIT, READY
+ *     COMMIT      hand_over (intake.c): final dot    READY
+ *     ENDED       session_stop, session_end          -
  *
  * There is a transaction exactly in SENDER to COMMIT, and tx_drop() is the one
  * way out of it. Only session_enter() changes the stage.

@@ -24,7 +24,11 @@ class DialogueItem(pytest.Item):
         self.dialogue = dialogue
 
     def runtest(self):
-        Run(self.dialogue, servers.get(*self.dialogue.key)).hold()
+        try:
+            Run(self.dialogue, servers.get(*self.dialogue.key)).hold()
+        except BaseException:
+            servers.discard()   # what went wrong here must not be held against the next
+            raise
 
     def repr_failure(self, excinfo, style=None):
         if isinstance(excinfo.value, Trouble):

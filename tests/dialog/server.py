@@ -240,6 +240,13 @@ class Servers:
             self.key = (config, listener)
         return self.server
 
+    def discard(self):
+        """Stop it, whatever state it is in."""
+        try:
+            self.stop()
+        except Trouble:
+            pass
+
     def stop(self):
         server, self.server, self.key = self.server, None, None
         if server is not None:

@@ -337,12 +337,15 @@ static bool waits_for_time(const struct job *job)
 static void look_after(struct queue *q, struct letter *m)
 {
     struct job *job, *next;
-    bool expired = letter_expired(q, m), late;
+    bool expired, late;
 
     if (!(m->flags & LETTER_DURABLE) || (m->flags & (LETTER_REMOVED | LETTER_REMOVING)))
         return;
     if (m->flags & LETTER_ASTRAY)
         recover_astray(q, m);
+    if (steady_sure(&q->steady) && steady_future(&q->steady, m->arrived))
+        m->arrived = q->wall;   /* or it would live for years */
+    expired = letter_expired(q, m);
     for (job = job_next(m, NULL); expired && job != NULL; job = next) {
         next = job->next;
         if (waits_for_time(job) && !(m->flags & LETTER_HELD))

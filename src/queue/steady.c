@@ -43,6 +43,11 @@ int64_t steady_age(const struct steady *s, int64_t arrived)
     return by_wall < by_steady ? by_wall : by_steady;
 }
 
+bool steady_future(const struct steady *s, int64_t arrived)
+{
+    return arrived > s->wall + JUMP && arrived > s->mono + s->offset + JUMP;
+}
+
 bool steady_sure(const struct steady *s)
 {
     return !s->doubt;

@@ -28,5 +28,9 @@ void steady_see(struct steady *s, int64_t mono, int64_t wall);
 /* steady_age - ms since `arrived` (wall ms), at least 0 */
 int64_t steady_age(const struct steady *s, int64_t arrived);
 
+/* steady_future - is `arrived` more than an hour ahead, by both clocks? Then it
+ * was stamped by a wrong one. */
+bool steady_future(const struct steady *s, int64_t arrived);
+
 /* steady_sure - may anything expire now? */
 bool steady_sure(const struct steady *s);

@@ -51,6 +51,18 @@ static void after_a_jump_nothing_expires_for_ten_minutes(void **state)
     assert_true(steady_sure(&s));
 }
 
+static void mail_stamped_by_a_wrong_clock_is_recognised(void **state)
+{
+    struct steady s;
+
+    (void)state;
+    steady_start(&s, 0, NOW, NOW);
+    assert_true(steady_future(&s, NOW + DAY));
+    assert_false(steady_future(&s, NOW + MINUTE));
+    steady_see(&s, MINUTE, NOW - 10 * DAY);     /* the wall clock is what is wrong */
+    assert_false(steady_future(&s, NOW));
+}
+
 static void a_spool_from_the_future_makes_the_clock_doubtful(void **state)
 {
     struct steady s;
@@ -67,6 +79,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(age_survives_every_setting_of_the_clock),
         cmocka_unit_test(after_a_jump_nothing_expires_for_ten_minutes),
+        cmocka_unit_test(mail_stamped_by_a_wrong_clock_is_recognised),
         cmocka_unit_test(a_spool_from_the_future_makes_the_clock_doubtful),
     };
 

@@ -1,10 +1,7 @@
 /* config.c - postrider config: is a file right, and what is in force? */
-#include <unistd.h>
 #include "cli/cli.h"
 #include "conf/conf.h"
 #include "table/table.h"
-
-static const char usual_conf[] = "/etc/postrider/postrider.conf";
 
 static const char *file_of(const struct cli *cli, const struct text_list *words)
 {
@@ -12,7 +9,7 @@ static const char *file_of(const struct cli *cli, const struct text_list *words)
         return words->items[0];
     if (cli->conf != NULL)
         return cli->conf;
-    return access(usual_conf, F_OK) == 0 ? usual_conf : NULL;
+    return conf_usual();
 }
 
 /* load - the configuration, or NULL after its errors were printed */

@@ -11,8 +11,6 @@
 
 enum { PATH_SIZE = sizeof ((struct sockaddr_un *)NULL)->sun_path };
 
-static const char usual_conf[] = "/etc/postrider/postrider.conf";
-
 /* --- where it is --------------------------------------------------------------- */
 
 static bool copy_path(char path[PATH_SIZE], struct slice from)
@@ -26,13 +24,6 @@ static bool copy_path(char path[PATH_SIZE], struct slice from)
     return true;
 }
 
-static const char *conf_file(const struct cli *cli)
-{
-    if (cli->conf != NULL)
-        return cli->conf;
-    return access(usual_conf, F_OK) == 0 ? usual_conf : NULL;
-}
-
 static int control_path(const struct cli *cli, char path[PATH_SIZE])
 {
     struct buf errors = BUF(64 << 10);
@@ -41,7 +32,7 @@ static int control_path(const struct cli *cli, char path[PATH_SIZE])
 
     if (cli->control != NULL)
         return copy_path(path, slice_cstr(cli->control)) ? EX_OK : EX_USAGE;
-    conf = conf_parse(conf_file(cli), &errors);
+    conf = conf_parse(cli->conf != NULL ? cli->conf : conf_usual(), &errors);
     if (conf == NULL) {
         fwrite(buf_view(&errors).p, 1, errors.n, stderr);
         buf_free(&errors);

@@ -111,6 +111,10 @@ struct conf {
     struct map       domain_map, route_map;
 };
 
+/* conf_usual - the file that holds when nobody names one, or NULL: there is none,
+ * so the embedded defaults hold. The server and the command agree on it. */
+const char *conf_usual(void);
+
 /* conf_parse - read a file (NULL: the embedded defaults, for development).
  * NULL and a message "file:line: what is wrong, what was meant" in `errors`
  * (one line each, at most 20) if anything is wrong with it. */

@@ -84,6 +84,13 @@ static struct conf *build_text(struct slice text, struct conf_errors *e)
     return NULL;
 }
 
+const char *conf_usual(void)
+{
+    static const char path[] = "/etc/postrider/postrider.conf";
+
+    return access(path, F_OK) == 0 ? path : NULL;
+}
+
 struct conf *conf_parse(const char *path, struct buf *errors)
 {
     struct conf_errors e = { .out = errors,

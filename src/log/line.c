@@ -177,19 +177,33 @@ static void put_field(struct log_out *o, const struct log_field *f, bool json)
     put_value(o, f, json);
 }
 
-static void put_head(struct log_out *o, bool json, int64_t wall_ms,
-                     const char *process, unsigned pid, enum event event)
+/* put_stamp - RFC 3339 in UTC. Not strftime(): it looks at the time zone's file
+ * at every call. */
+
+static void put_stamp(struct log_out *o, int64_t wall_ms)
 {
     time_t seconds = (time_t)(wall_ms / 1000);
-    char head[200], stamp[32];
+    char stamp[96];
     struct tm tm = { 0 };
 
     gmtime_r(&seconds, &tm);
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(stamp, sizeof stamp, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+             tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+             tm.tm_sec, (int)(wall_ms % 1000));
+    log_put(o, slice_cstr(stamp));
+}
+
+static void put_head(struct log_out *o, bool json, int64_t wall_ms,
+                     const char *process, unsigned pid, enum event event)
+{
+    char head[200];
+
+    log_put(o, json ? SLICE_LIT("{\"time\":\"") : SLICE_LIT(""));
+    put_stamp(o, wall_ms);
     snprintf(head, sizeof head,
-             json ? "{\"time\":\"%s.%03dZ\",\"process\":\"%.40s\",\"pid\":%u,\"event\":\"%s\""
-                  : "%s.%03dZ %.40s[%u] %s",
-             stamp, (int)(wall_ms % 1000), process, pid, event_name(event));
+             json ? "\",\"process\":\"%.40s\",\"pid\":%u,\"event\":\"%s\""
+                  : " %.40s[%u] %s",
+             process, pid, event_name(event));
     log_put(o, slice_cstr(head));
 }
 

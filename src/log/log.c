@@ -31,6 +31,7 @@ static int64_t  syslog_tried;   /* monotonic, ms */
 static int64_t  second;         /* of the rate limit, monotonic */
 static unsigned this_second;    /* lines in it */
 static uint64_t suppressed;     /* since the last line that says so */
+static unsigned pid;            /* ours; 0: not asked yet */
 
 /* find_stderr - a non-blocking way to descriptor 2 that changes nothing for
  * others who share it: O_NONBLOCK belongs to the description, so open another */
@@ -88,6 +89,15 @@ static void syslog_connect(void)
 
 /* send_syslog - the line in the form that syslog() gives it, facility mail */
 
+/* own_pid - asked of the system once; a fork that goes on calls log_setup() */
+
+static unsigned own_pid(void)
+{
+    if (pid == 0)
+        pid = (unsigned)getpid();
+    return pid;
+}
+
 static bool send_syslog(struct slice line, enum log_level level)
 {
     static const int severity[] = { [LOG_DEBUGGING] = 7, [LOG_INFORM] = 6,
@@ -100,7 +110,7 @@ static bool send_syslog(struct slice line, enum log_level level)
     localtime_r(&now, &tm);
     strftime(stamp, sizeof stamp, "%b %e %H:%M:%S", &tm);
     n = snprintf(text, sizeof text, "<%d>%s postrider-%s[%d]: %.*s", 2 * 8 + severity[level],
-                 stamp, conf.process, (int)getpid(), (int)line.n - 1, line.p);
+                 stamp, conf.process, (int)own_pid(), (int)line.n - 1, line.p);
     if (syslog_fd >= 0 && send(syslog_fd, text, (size_t)n, MSG_NOSIGNAL) == n)
         return true;
     if ((syslog_fd >= 0 && errno == EAGAIN) || clock_mono() - syslog_tried < 1000)
@@ -113,7 +123,7 @@ static bool send_line(enum event event, const struct log_field *fields, size_t n
 {
     char line[LOG_LINE];
     size_t len = log_line(line, sizeof line, conf.json, clock_wall(), conf.process,
-                          (unsigned)getpid(), event, fields, n);
+                          own_pid(), event, fields, n);
 
     return conf.to == LOG_TO_SYSLOG ? send_syslog(slice_of(line, len), levels[event])
                                     : send_stderr(slice_of(line, len));
@@ -174,6 +184,7 @@ void log_setup(const struct log_conf *c)
     struct stat st;
 
     conf = *c;
+    pid = 0;
     this_second = 0;
     if (fstat(STDERR_FILENO, &st) == 0)
         find_stderr(&st);

@@ -27,8 +27,9 @@ static const char usage[] =
     "\n"
     "The Postrider mail server.\n"
     "\n"
-    "  -c, --config FILE   the configuration; without it: embedded defaults for\n"
-    "                      development, on unprivileged loopback ports\n"
+    "  -c, --config FILE   the configuration; without it /etc/postrider/postrider.conf,\n"
+    "                      and if there is none, embedded defaults for development,\n"
+    "                      on unprivileged loopback ports\n"
     "  -d, --daemon        go to the background once the server takes connections\n"
     "  -f, --foreground    stay in the foreground (the default)\n"
     "  -h, --help          this text\n"
@@ -120,5 +121,5 @@ int main(int argc, char **argv)
         perror("postriderd: cannot go to the background");
         return EX_OSERR;
     }
-    return master_run(conf, notify);
+    return master_run(conf != NULL ? conf : conf_usual(), notify);
 }

@@ -119,8 +119,7 @@ struct journal {
     uint32_t         next_number, next_spare;
     uint32_t         spares[SPARES_KEPT];
     size_t           nspares;
-    bool             spare_failed;  /* since the last reclaim */
-    int64_t          spare_again;   /* wall ms */
+    int64_t          spare_again;   /* wall ms; after one could not be made */
     struct batch     waiting;
     struct flush     flush;
     struct chore     chore;

@@ -422,7 +422,7 @@ bool journal_flush_begin(struct journal *j)
         f->start = sector_up(s->end);
         f->synced = s->end;
         f->handle = j->handle;
-    } else {
+    } else if (f->batch.bytes.n > 0) {
         begin_fresh(j);
     }
     for (size_t i = 0; i < f->batch.nunits; i++)

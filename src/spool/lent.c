@@ -101,22 +101,16 @@ int journal_large_open(struct journal *j, const struct journal_entry *e, uint64_
     return handle;
 }
 
-struct forget {
-    struct disk *disk;
-};
-
 static void forget_one(void *user, const char *file)
 {
-    struct forget *f = user;
+    struct disk *disk = user;
     char name[NAME_MAX_BYTES];
 
     if (snprintf(name, sizeof name, "lent/%s", file) < (int)sizeof name)
-        f->disk->unlink(f->disk->ctx, name);
+        disk->unlink(disk->ctx, name);
 }
 
 int lent_forget_all(struct disk *disk)
 {
-    struct forget f = { disk };
-
-    return disk->list(disk->ctx, "lent", forget_one, &f);
+    return disk->list(disk->ctx, "lent", forget_one, disk);
 }

@@ -180,10 +180,10 @@ static void name_add(void *user, const char *name)
         r->names = names;
     }
     r->names[r->nnames] = strdup(name);
-    if (r->names[r->nnames] == NULL)
-        r->no_memory = true;
-    else
+    if (r->names[r->nnames] != NULL)
         r->nnames++;
+    else
+        r->no_memory = true;
 }
 
 static void names_clear(struct recovery *r)

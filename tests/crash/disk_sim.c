@@ -309,7 +309,7 @@ static int handle_new(struct sim *s, int node)
             s->handles[i] = (struct handle){ true, node };
             return i;
         }
-    assert(!"handles leak");
+    assert(false);         /* handles leak */
     return -EMFILE;
 }
 

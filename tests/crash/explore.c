@@ -304,7 +304,7 @@ static struct job *job_new(struct run *r, uint64_t mail)
             r->m->mails[mail].busy = true;
             return &r->m->jobs[i];
         }
-    assert(!"too many jobs");
+    assert(false);     /* too many jobs */
     return NULL;
 }
 
@@ -577,6 +577,22 @@ static bool explore_once(unsigned steps, uint32_t seed, unsigned random, enum si
         printf("  %5u  %s\n", sim_syncs(r.disk, (enum sim_sync)i), sim_sync_text((enum sim_sync)i));
     if (!fine)
         printf("  BROKEN: %s\n", r.wrong);
+    fflush(stdout);
+    run_free(&r);
+    return fine;
+}
+
+/* clean_without - the same run with every sync in place must be fine */
+
+static bool clean_without(unsigned steps, uint32_t seed, unsigned random)
+{
+    struct run r = { .random = random };
+    bool fine;
+
+    run_script(&r, steps, seed, SIM_SYNC_COUNT);
+    fine = r.wrong == NULL;
+    if (!fine)
+        printf("BROKEN with every sync in place: seed %u, %s\n", seed, r.wrong);
     run_free(&r);
     return fine;
 }
@@ -597,6 +613,8 @@ static bool mutations(unsigned steps, uint32_t seed, unsigned random)
             if (broke)
                 printf("%-55s  seed %u, %s\n", sim_sync_text((enum sim_sync)site), seed + i, r.wrong);
             run_free(&r);
+            if (broke)
+                all &= clean_without(r.step + 1, seed + i, random);
         }
         if (!broke)
             printf("%-55s  NOTHING\n", sim_sync_text((enum sim_sync)site));

@@ -19,6 +19,7 @@ enum {
     SOON      = 1000,       /* ms after its start: a death that counts as hurried */
     PATIENCE  = 10,         /* hurried deaths before starting again waits */
     LONGEST   = 5000,       /* ms */
+    PATIENCE_MS = 10000,    /* that a new generation may take before another is tried */
 };
 
 static struct worker *next_worker(struct master *m, struct list **at)
@@ -41,15 +42,25 @@ void life_tell_parent(struct master *m, int status)
     m->notify_fd = -1;
 }
 
+/* counts - is it one of those that serve under the configuration in force? */
+
+static bool counts(const struct master *m, const struct worker *w)
+{
+    return w->ready && !w->draining
+        && (!worker_serves_sessions(w->role) || w->generation == m->generation);
+}
+
 static bool all_ready(struct master *m)
 {
     struct list *at = NULL;
     struct worker *w;
+    unsigned ready = 0, wanted = 0;
 
     while ((w = next_worker(m, &at)) != NULL)
-        if (!w->ready && !w->draining)
-            return false;
-    return true;
+        ready += counts(m, w);
+    for (enum role role = ROLE_MASTER + 1; role < ROLE_COUNT; role++)
+        wanted += workers_of(m->conf, role);
+    return ready >= wanted;
 }
 
 static void retire_old(struct master *m)
@@ -142,7 +153,7 @@ static void on_restart(uv_timer_t *timer)
         || (worker_serves_sessions(r->role) && r->generation != m->generation))
         return;
     count_add(restarts, 1);
-    worker_start(m, r->role, r->index, r->generation);
+    worker_start(m, r->role, r->index, m->generation);
 }
 
 /* restart_after - how long to wait: hurried deaths in a row make it longer */
@@ -159,7 +170,8 @@ static uint64_t restart_after(struct master *m, const struct worker *w)
     return wait;
 }
 
-static void start_again(struct master *m, const struct worker *w)
+void life_start_later(struct master *m, enum role role, unsigned index, unsigned generation,
+                      uint64_t wait)
 {
     struct restart *r = calloc(1, sizeof *r);
 
@@ -169,11 +181,11 @@ static void start_again(struct master *m, const struct worker *w)
         return;
     }
     r->master = m;
-    r->role = w->role;
-    r->index = w->index;
-    r->generation = worker_serves_sessions(w->role) ? w->generation : m->generation;
+    r->role = role;
+    r->index = index;
+    r->generation = generation;
     r->timer.data = r;
-    uv_timer_start(&r->timer, on_restart, restart_after(m, w), 0);
+    uv_timer_start(&r->timer, on_restart, wait, 0);
 }
 
 static void stop_in_order(struct master *m);
@@ -191,7 +203,7 @@ void life_died(struct master *m, struct worker *w, int64_t status, int signal)
     } else if (m->state == MASTER_STARTING && !w->ready && signal == 0) {
         life_stop(m, status != 0 ? (int)status : EX_SOFTWARE);
     } else if (!w->draining) {
-        start_again(m, w);
+        life_start_later(m, w->role, w->index, w->generation, restart_after(m, w));
     } else {
         dismiss_lookups(m);
     }
@@ -301,6 +313,7 @@ static void adopt(struct master *m, struct conf *conf, int conf_fd,
     m->tables = tables;
     m->ntables = ntables;
     m->state = MASTER_RELOADING;
+    m->reload_began = clock_mono();
     conf_log(conf, role_name(ROLE_MASTER));
     while ((w = next_worker(m, &at)) != NULL)
         if (!worker_serves_sessions(w->role) && w->channel != NULL) {
@@ -356,13 +369,22 @@ static bool reload(struct master *m, struct buf *errors)
     return false;
 }
 
+/* busy - one generation at a time; but one that cannot begin must not keep a
+ * better configuration out for ever */
+
+static bool busy(const struct master *m)
+{
+    return m->state == MASTER_STARTING
+        || (m->state == MASTER_RELOADING && clock_mono() - m->reload_began < PATIENCE_MS);
+}
+
 void life_reload(struct master *m)
 {
     struct buf errors = BUF(64 << 10);
 
-    if (m->state == MASTER_RELOADING || m->state == MASTER_STARTING)
+    if (busy(m))
         m->reload_again = true;
-    else if (m->state == MASTER_SERVING && !reload(m, &errors))
+    else if (m->state != MASTER_STOPPING && !reload(m, &errors))
         refuse(&errors);
     buf_free(&errors);
 }
@@ -410,7 +432,7 @@ static bool on_reload(struct worker *w, struct channel *c, struct wire *in)
 
     if (!msg_reload_get(in, &ask))
         return false;
-    if (m->state == MASTER_SERVING && reload(m, &errors)) {
+    if (!busy(m) && m->state != MASTER_STOPPING && reload(m, &errors)) {
         m->reload_asked = true;
         m->reload_ticket = ask.ticket;
     } else {

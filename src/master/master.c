@@ -178,8 +178,7 @@ static void serve(struct master *m)
     listen_to(m, &m->hangup, on_hangup, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     uv_timer_init(m->loop, &m->deadline);
-    if (!workers_start(m))
-        life_stop(m, EX_OSERR);
+    workers_start(m);
     uv_run(m->loop, UV_RUN_DEFAULT);
 }
 

@@ -70,6 +70,7 @@ struct master {
     int                  exit_status;
     int                  notify_fd;     /* tells the parent of `-d` how it went; -1: nobody */
     bool                 reload_again;  /* another SIGHUP came during a reload */
+    int64_t              reload_began;  /* monotonic, ms */
     bool                 reload_asked;  /* the console waits for the outcome... */
     uint64_t             reload_ticket; /* ...of this question */
     uv_signal_t          term, interrupt, hangup;
@@ -107,9 +108,9 @@ bool logfile_open(const struct conf *conf, struct why *why);
 /* --- worker.c: children -------------------------------------------------- */
 
 /* workers_start - one generation of everything that has none yet */
-bool workers_start(struct master *m);
-/* worker_start - one process; false: could not be executed */
-bool worker_start(struct master *m, enum role role, unsigned index, unsigned generation);
+void workers_start(struct master *m);
+/* worker_start - one process; where that fails it is tried again later */
+void worker_start(struct master *m, enum role role, unsigned index, unsigned generation);
 void worker_drain(struct worker *w, unsigned seconds);
 bool worker_serves_sessions(enum role role);    /* belongs to a generation */
 unsigned workers_of(const struct conf *conf, enum role role);
@@ -119,6 +120,8 @@ unsigned workers_of(const struct conf *conf, enum role role);
 void life_ready(struct master *m);                          /* a worker is ready */
 void life_tell_parent(struct master *m, int status);        /* who waits since `-d` */
 void life_died(struct master *m, struct worker *w, int64_t status, int signal);
+void life_start_later(struct master *m, enum role role, unsigned index, unsigned generation,
+                      uint64_t wait);                       /* wait: ms */
 void life_reload(struct master *m);
 void life_stop(struct master *m, int status);
 bool life_receive(struct channel *c, uint32_t type, struct wire *w, int *fd);

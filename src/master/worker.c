@@ -13,6 +13,8 @@
 #include "log/log.h"
 #include "master/master.h"
 
+enum { AGAIN = 1000 };      /* ms before what the system refused is tried again */
+
 static const struct link { enum role a, b; } links[] = {
     { ROLE_SMTPD, ROLE_QUEUE },   { ROLE_SMTPD, ROLE_LOOKUP },
     { ROLE_QUEUE, ROLE_RELAY },   { ROLE_QUEUE, ROLE_LOCAL },
@@ -194,7 +196,7 @@ static int execute(struct worker *w, int end)
     return uv_spawn(w->master->loop, &w->process, &options);
 }
 
-bool worker_start(struct master *m, enum role role, unsigned index, unsigned generation)
+static bool begin(struct master *m, enum role role, unsigned index, unsigned generation)
 {
     struct worker *w = calloc(1, sizeof *w);
     int ends[2], error;
@@ -221,12 +223,17 @@ bool worker_start(struct master *m, enum role role, unsigned index, unsigned gen
     list_push(&m->workers, &w->all);
     w->channel = channel_new(m->loop, ends[0], ROLE_MASTER, role, w->slot,
                              life_receive, on_channel_gone, w);
-    if (w->channel == NULL) {
-        uv_process_kill(&w->process, SIGKILL);
-        return false;
-    }
-    hand_over(w);
+    if (w->channel == NULL)
+        uv_process_kill(&w->process, SIGKILL);  /* and on_death() starts another */
+    else
+        hand_over(w);
     return true;
+}
+
+void worker_start(struct master *m, enum role role, unsigned index, unsigned generation)
+{
+    if (!begin(m, role, index, generation))
+        life_start_later(m, role, index, generation, AGAIN);
 }
 
 unsigned workers_of(const struct conf *conf, enum role role)
@@ -245,17 +252,14 @@ unsigned workers_of(const struct conf *conf, enum role role)
     return n > MASTER_PROCESSES ? MASTER_PROCESSES : (unsigned)n;
 }
 
-bool workers_start(struct master *m)
+void workers_start(struct master *m)
 {
-    bool ok = true;
-
     for (enum role role = ROLE_MASTER + 1; role < ROLE_COUNT; role++) {
         if (m->generation > 1 && !worker_serves_sessions(role))
             continue;
         for (unsigned i = 0; i < workers_of(m->conf, role); i++)
-            ok = worker_start(m, role, i, m->generation) && ok;
+            worker_start(m, role, i, m->generation);
     }
-    return ok;
 }
 
 void worker_drain(struct worker *w, unsigned seconds)

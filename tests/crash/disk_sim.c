@@ -255,6 +255,28 @@ static bool of_dir(const struct change *c, int node, const char *dir)
         && in_dir(c->kind == CHANGE_RENAME ? c->to : c->name, dir);
 }
 
+/* overtake - a sector is written whole: what a failed sync left behind in it
+ * goes to the disk with the new bytes, and cannot come later */
+
+static void overtake(struct sim *s, size_t *kept, const struct change *new)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < *kept; i++) {
+        struct change *c = &s->pending[i];
+
+        if (c->kind == CHANGE_PIECE && c->stale && c->node == new->node
+            && c->at / SIM_SECTOR == new->at / SIM_SECTOR) {
+            change_apply(c, &s->durable, &s->nodes[c->node].durable);
+            continue;
+        }
+        if (left != i)
+            s->pending[left] = *c;
+        left++;
+    }
+    *kept = left;
+}
+
 static void settle(struct sim *s, which_f *which, int node, const char *dir, bool fails)
 {
     size_t kept = 0;
@@ -264,6 +286,8 @@ static void settle(struct sim *s, which_f *which, int node, const char *dir, boo
 
         if (which(c, node, dir)) {
             if (!fails) {
+                if (c->kind == CHANGE_PIECE)
+                    overtake(s, &kept, c);
                 change_apply(c, &s->durable,
                              c->node >= 0 ? &s->nodes[c->node].durable : NULL);
                 continue;

@@ -10,7 +10,7 @@
 enum { PROCESSES_MAX = 512 };
 
 struct process {
-    char    role[16];
+    char    role[16], sandbox[16];
     int64_t pid, generation, slot, started, sessions, outgoing, accepted, delivered;
 };
 
@@ -46,6 +46,13 @@ static int64_t number(const json_t *object, const char *name)
     return json_integer_value(json_object_get(object, name));
 }
 
+static const char *text_of(const json_t *row, const char *name)
+{
+    const char *s = json_string_value(json_object_get(row, name));
+
+    return s != NULL ? s : "";
+}
+
 static void take_row(void *user, json_t *row)
 {
     struct sample *s = user;
@@ -59,6 +66,7 @@ static void take_row(void *user, json_t *row)
     struct process *p = &s->processes[s->n++];
 
     snprintf(p->role, sizeof p->role, "%s", role != NULL ? role : "?");
+    snprintf(p->sandbox, sizeof p->sandbox, "%s", text_of(row, "sandbox"));
     p->pid = number(row, "pid");
     p->slot = number(row, "slot");
     p->generation = number(row, "generation");
@@ -105,18 +113,12 @@ static int take(const struct cli *cli, struct sample *s)
 
 /* --- printing ---------------------------------------------------------------------- */
 
-static const char *text_of(const json_t *row, const char *name)
-{
-    const char *s = json_string_value(json_object_get(row, name));
-
-    return s != NULL ? s : "";
-}
-
 static void print_processes(const struct sample *s)
 {
     struct table t = {
-        .columns = 6, .heads = { "PROCESS", "PID", "GENERATION", "SESSIONS", "OUTGOING", "UP" },
-        .right = { false, true, true, true, true, false },
+        .columns = 7,
+        .heads = { "PROCESS", "PID", "GENERATION", "SESSIONS", "OUTGOING", "SANDBOX", "UP" },
+        .right = { false, true, true, true, true, false, false },
     };
     char pid[24], generation[24], up[24], sessions[24], outgoing[24];
 
@@ -128,7 +130,7 @@ static void print_processes(const struct sample *s)
         snprintf(sessions, sizeof sessions, "%lld", (long long)p->sessions);
         snprintf(outgoing, sizeof outgoing, "%lld", (long long)p->outgoing);
         table_add(&t, (const char *const[]){ p->role, pid, generation, sessions, outgoing,
-                  span_text(clock_wall() - p->started, up) });
+                  p->sandbox, span_text(clock_wall() - p->started, up) });
     }
     table_print(&t, stdout, 0);
     table_free(&t);

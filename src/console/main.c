@@ -49,10 +49,11 @@ static json_t *report_counters(const struct msg_report *m)
 
 static void report_row(struct client *c, const struct msg_report *m)
 {
-    json_t *row = json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}",
+    json_t *row = json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:o}",
         "role", role_name((enum role)m->role), "pid", (json_int_t)m->pid,
         "slot", (json_int_t)m->slot, "generation", (json_int_t)m->generation,
-        "started", (json_int_t)m->started, "counters", report_counters(m));
+        "started", (json_int_t)m->started, "sandbox", sandbox_name(m->sandbox),
+        "counters", report_counters(m));
     char *text = row != NULL ? json_dumps(row, JSON_COMPACT) : NULL;
 
     if (text != NULL)
@@ -150,14 +151,9 @@ static struct channel *link_to(enum role role)
 static void own_report(struct client *c)
 {
     struct buf values = BUF(COUNTER_COUNT * sizeof(uint64_t));
-    struct wire w = wire_writer(&values);
+    struct msg_report own = child_report(self.child, c->ticket, &values);
 
-    for (size_t i = 0; i < COUNTER_COUNT; i++)
-        wire_put_u64(&w, counters[i]);
-    report_row(c, &(struct msg_report){
-        .pid = (uint32_t)getpid(), .role = ROLE_CONSOLE, .slot = self.child->slot,
-        .generation = self.child->generation, .started = self.child->started,
-        .ncounters = COUNTER_COUNT, .counters = buf_view(&values) });
+    report_row(c, &own);
     buf_free(&values);
 }
 

@@ -251,22 +251,42 @@ static void master_gone(struct channel *c, const char *why)
 
 /* -------------------------------------------------------------- public -- */
 
-bool child_receive_common(struct child *child, struct channel *c, uint32_t type, struct wire *w)
+struct msg_report child_report(struct child *child, uint64_t ticket, struct buf *values)
 {
-    struct msg_status m;
-    struct buf values = BUF(COUNTER_COUNT * sizeof(uint64_t));
-    struct wire out = wire_writer(&values);
+    struct wire out = wire_writer(values);
 
-    if (type != MSG_STATUS || !msg_status_get(w, &m))
-        return false;
     if (child->role->gauge != NULL)
         child->role->gauge(child);
     for (size_t i = 0; i < COUNTER_COUNT; i++)
         wire_put_u64(&out, counters[i]);
-    channel_send_msg_report(c, &(struct msg_report){
-        .ticket = m.ticket, .pid = (uint32_t)getpid(), .role = child->role->role,
+    return (struct msg_report){
+        .ticket = ticket, .pid = (uint32_t)getpid(), .role = child->role->role,
         .slot = child->slot, .generation = child->generation, .started = child->started,
-        .ncounters = COUNTER_COUNT, .counters = buf_view(&values), .last = 1 }, -1);
+        .sandbox = child->sandbox, .ncounters = COUNTER_COUNT,
+        .counters = buf_view(values), .last = 1 };
+}
+
+const char *sandbox_name(uint32_t level)
+{
+    static const char *const names[] = {
+#define S(NAME, text) [SANDBOX_##NAME] = text,
+        SANDBOX_LEVELS(S)
+#undef S
+    };
+
+    return level < sizeof names / sizeof names[0] ? names[level] : "unknown";
+}
+
+bool child_receive_common(struct child *child, struct channel *c, uint32_t type, struct wire *w)
+{
+    struct msg_status m;
+    struct msg_report report;
+    struct buf values = BUF(COUNTER_COUNT * sizeof(uint64_t));
+
+    if (type != MSG_STATUS || !msg_status_get(w, &m))
+        return false;
+    report = child_report(child, m.ticket, &values);
+    channel_send_msg_report(c, &report, -1);
     buf_free(&values);
     return true;
 }

@@ -81,6 +81,13 @@ int child_run(const struct child_role *role);
 /* child_leave - stop the loop and exit with status */
 void child_leave(struct child *child, int status);
 
+/* sandbox_name - a level as people read it */
+const char *sandbox_name(uint32_t level);
+
+/* child_report - what this process has to report now; the counters are encoded
+ * into `values`, which the report points to */
+struct msg_report child_report(struct child *child, uint64_t ticket, struct buf *values);
+
 /* child_receive_common - answers STATUS from the console; other messages: false.
  * A role's receive function calls it for what it does not know. */
 bool child_receive_common(struct child *child, struct channel *c, uint32_t type, struct wire *w);

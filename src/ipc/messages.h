@@ -126,6 +126,7 @@
     F(u32,   slot)                                                          \
     F(u32,   generation)                                                    \
     F(i64,   started)       /* wall clock, ms */                            \
+    F(u32,   sandbox)       /* enum sandbox_level (ipc/child.h) */          \
     F(u32,   ncounters)                                                     \
     F(bytes, counters)      /* ncounters u64 in the order of the list */    \
     F(u8,    last)          /* 1: the last report for this ticket from this peer */

@@ -15,14 +15,15 @@
 #include "log/log.h"
 #include "master/master.h"
 
-/* complain - tell the one who started us, who may not be reading the log */
+/* complain - tell the one who started us, who may not be reading the log; ends `errors` */
 
-static int complain(struct master *m, int terminal, const struct buf *errors, int status)
+static int complain(struct master *m, int terminal, struct buf *errors, int status)
 {
     struct slice text = slice_trim(buf_view(errors));
 
     if (text.n > 0)
         dprintf(terminal >= 0 ? terminal : STDERR_FILENO, "%.*s\n", SLICE(text));
+    buf_free(errors);
     life_tell_parent(m, status);
     return status;
 }
@@ -199,9 +200,9 @@ int master_run(const char *conf_path, int notify_fd)
         return complain(&m, terminal, &errors, status);
     if (terminal >= 0)
         close(terminal);
+    buf_free(&errors);
     make_places(m.conf);
     census_begin(&m);
     serve(&m);
-    buf_free(&errors);
     return m.exit_status;
 }

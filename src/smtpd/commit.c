@@ -7,7 +7,6 @@
 
 enum {
     STUCK = 32 << 20,       /* bytes waiting for the queue: begin no more messages */
-    STOCK_MAX = COMMIT_STOCK + 60,
 };
 
 static struct slice key_of(const void *member)
@@ -106,10 +105,23 @@ static void stock_up(struct commits *c)
 {
     size_t want = COMMIT_STOCK + c->nwanting, have = c->nstock + c->asked;
 
-    if (c->queue == NULL || !c->welcome || have >= want || want > STOCK_MAX)
+    if (want > COMMIT_STOCK_MAX)
+        want = COMMIT_STOCK_MAX;
+    if (c->queue == NULL || !c->welcome || have >= want)
         return;
     channel_send_msg_lend_more(c->queue, &(struct msg_lend_more){ (uint32_t)(want - have) }, -1);
     c->asked += want - have;
+    c->asked_at = c->server->mono;
+}
+
+/* ask_again - the queue says nothing about files that it could not lend */
+
+static void ask_again(struct commits *c)
+{
+    if (c->asked == 0 || c->server->mono - c->asked_at <= LEND_PATIENCE)
+        return;
+    c->asked = 0;
+    stock_up(c);
 }
 
 bool commits_lend(struct commits *c, struct session *s, struct lent *lent)
@@ -149,8 +161,13 @@ static bool on_lend(struct commits *c, struct wire *w, int *fd)
 {
     struct msg_lend m;
 
-    if (!msg_lend_get(w, &m) || *fd < 0 || m.number == 0 || c->nstock == STOCK_MAX)
+    if (!msg_lend_get(w, &m) || *fd < 0 || m.number == 0)
         return false;
+    if (c->nstock == COMMIT_STOCK_MAX) {        /* asked for twice, because it was late */
+        commits_lend_back(c, &(struct lent){ m.number, -1 });
+        return true;
+    }
+    c->asked_at = c->server->mono;
     c->stock[c->nstock++] = (struct lent){ m.number, *fd };
     *fd = -1;
     c->asked -= c->asked > 0;
@@ -248,6 +265,7 @@ void commits_queue(struct commits *c, struct channel *queue)
     c->queue = queue;
     c->welcome = c->full = false;
     c->asked = COMMIT_FIRST;
+    c->asked_at = c->server->mono;
 }
 
 /* ------------------------------------------------------- time and the end -- */
@@ -274,4 +292,5 @@ void commits_tick(struct commits *c)
             break;
         answer(c, s, COMMITTED_LATER);
     }
+    ask_again(c);
 }

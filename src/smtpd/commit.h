@@ -12,7 +12,9 @@
 
 enum {
     COMMIT_STOCK = 4,       /* lent files kept ready */
+    COMMIT_STOCK_MAX = COMMIT_STOCK + 60,
     COMMIT_FIRST = 2,       /* the queue lends so many unasked */
+    LEND_PATIENCE = 5000,   /* ms without a file: what was asked for will not come */
 };
 
 /* What the owner does after a session was answered: take its input, flush. */
@@ -34,7 +36,8 @@ struct commits {
     struct list     order;          /* the same, oldest first */
     struct list     wanting;        /* sessions that wait for a file */
     size_t          nwanting, nstock, asked;
-    struct lent     stock[COMMIT_STOCK + 60];
+    int64_t         asked_at;       /* mono, ms: a file was asked for, or came */
+    struct lent     stock[COMMIT_STOCK_MAX];
 };
 
 /* commits_begin - slot: where our ids come from */

@@ -396,6 +396,53 @@ static void a_session_waits_for_a_file_and_gives_back_what_it_does_not_need(void
     close(fd);
 }
 
+static void a_file_that_never_comes_is_asked_for_again(void **state)
+{
+    unsigned before;
+    int fd;
+
+    (void)state;
+    welcome(0);
+    feed_large();
+    turn();
+    before = lend_more;         /* the queue could not lend, and says nothing about it */
+    w.server.mono += LEND_PATIENCE;
+    commits_tick(&commits);
+    turn();
+    assert_int_equal(lend_more, before);
+    w.server.mono += 1;
+    commits_tick(&commits);
+    turn();
+    assert_int_equal(lend_more, before + COMMIT_STOCK + 1);
+    fd = lend_file(44);
+    assert_int_equal(w.s.wait, WAIT_CLIENT);
+    close(fd);
+}
+
+static void however_many_wait_as_many_files_as_can_be_kept_are_asked_for(void **state)
+{
+    (void)state;
+    welcome(0);
+    commits.nwanting = 1000;
+    feed_large();
+    turn();
+    assert_int_equal(lend_more, COMMIT_STOCK_MAX - COMMIT_FIRST);
+    commits.nwanting -= 1000;
+}
+
+static void a_file_too_many_goes_back(void **state)
+{
+    (void)state;
+    welcome(0);
+    for (uint64_t i = 1; i <= COMMIT_STOCK_MAX; i++)
+        close(lend_file(i));
+    assert_int_equal(lent_back, 0);
+    close(lend_file(1000));
+    turn();
+    assert_int_equal(lent_back, 1);
+    assert_non_null(commits.queue);
+}
+
 static void files_of_a_dead_queue_are_worthless(void **state)
 {
     int fd;
@@ -487,6 +534,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_large_body_travels_in_a_lent_file, begin, end),
         cmocka_unit_test_setup_teardown(a_session_waits_for_a_file_and_gives_back_what_it_does_not_need,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(a_file_that_never_comes_is_asked_for_again, begin, end),
+        cmocka_unit_test_setup_teardown(however_many_wait_as_many_files_as_can_be_kept_are_asked_for, begin, end),
+        cmocka_unit_test_setup_teardown(a_file_too_many_goes_back, begin, end),
         cmocka_unit_test_setup_teardown(files_of_a_dead_queue_are_worthless, begin, end),
         cmocka_unit_test_setup_teardown(a_queue_that_talks_nonsense_loses_its_channel, begin, end),
         cmocka_unit_test_setup_teardown(lookup_is_asked_again_after_it_died, begin, end),

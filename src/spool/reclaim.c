@@ -296,10 +296,16 @@ static bool clean_step(struct journal *j)
 
 /* --- choosing what to do --------------------------------------------------- */
 
-static bool may_clean(const struct journal *j, const struct segment *s, int64_t now)
+/* may_clean - not the neighbour of a damaged segment: its header tells where
+ * that one ended, and without it the damage would look like a torn write */
+
+static bool may_clean(const struct journal *j, size_t at, int64_t now)
 {
+    const struct segment *s = j->segments[at];
     uint64_t used = s->end - SEGMENT_START;
 
+    if (at > 0 && j->segments[at - 1]->damaged)
+        return false;
     return s->number != j->active && !s->unsure && now >= s->keep_until
         && s->tried != j->reclaims + 1
         && (s->live == 0 || s->live_bytes * 4 < used);
@@ -315,7 +321,7 @@ static struct segment *candidate(struct journal *j)
 
     for (size_t i = 0; i + 1 < j->nsegments; i++) {
         s = j->segments[i];
-        if (!may_clean(j, s, now))
+        if (!may_clean(j, i, now))
             continue;
         if (best == NULL || s->live_bytes < best->live_bytes)
             best = s;

@@ -762,6 +762,8 @@ struct sim *sim_cut(const struct sim *s, const bool *keep)
     cut->nnodes = s->nnodes;
     cut->room = s->room;
     cut->drop = s->drop;
+    cut->slow = s->slow;
+    memcpy(cut->syncs, s->syncs, sizeof s->syncs);
     for (size_t i = 0; i < s->nnodes; i++)
         cut->nodes[i].durable = content_share(s->nodes[i].durable);
     for (size_t i = 0; i < s->npending; i++)

@@ -32,7 +32,7 @@ struct run {
     unsigned        step, steps, random;
     const char     *wrong;
     char            wrong_text[300];
-    uint64_t        points, states, distinct, again, kills, failures;
+    uint64_t        points, states, distinct, again, kills, power_cuts, failures;
     uint64_t       *seen;
     bool            exploring;
 };
@@ -259,11 +259,29 @@ static void stop(struct run *r)
     sim_revive(r->disk);
 }
 
+/* power_cut - the run itself goes on with what one power cut left */
+
+static void power_cut(struct run *r)
+{
+    bool keep[PENDING_MAX];
+    struct sim *cut;
+
+    assert(sim_pending(r->disk) <= PENDING_MAX);
+    random_keep(r, keep, sim_pending(r->disk));
+    cut = sim_cut(r->disk, keep);
+    sim_free(r->disk);
+    r->disk = cut;
+    sim_hook(r->disk, explore, r);
+    r->power_cuts++;
+}
+
 static void restart_if_dead(struct run *r)
 {
     for (int i = 0; sim_dead(r->disk) && r->wrong == NULL; i++) {
         r->kills++;
         stop(r);
+        if (roll(&r->seed, 3) == 0)
+            power_cut(r);
         if (roll(&r->seed, 4) == 0)
             sim_kill(r->disk, 1 + roll(&r->seed, 10));      /* during recovery, too */
         start(r);
@@ -453,7 +471,7 @@ static void do_remove(struct run *r)
 
 static void do_rot(struct run *r)
 {
-    char name[64];
+    char name[64], next[64];
 
     for (uint64_t id = 1; id < r->m->next; id++) {
         const struct mail *m = &r->m->mails[id];
@@ -466,6 +484,9 @@ static void do_rot(struct run *r)
         snprintf(name, sizeof name, "journal/%08x", m->entry.message.segment);
         if (!sim_has(r->disk, name) || roll(&r->seed, 4) != 0)
             continue;
+        snprintf(next, sizeof next, "journal/%08x", m->entry.message.segment + 1);
+        if (!sim_has(r->disk, next))
+            continue;           /* only it can tell damage from a torn end */
         stop(r);
         sim_flip(r->disk, name, m->entry.message.offset + 50);
         r->m->mails[id].spoiled = true;
@@ -499,19 +520,19 @@ static void one_step(struct run *r)
         flush(r);
     else if (what < 93)
         tidy(r, 1 + roll(&r->seed, 6));
-    else if (what < 94)
+    else if (what < 95)
         sim_kill(r->disk, 1 + roll(&r->seed, 12));
-    else if (what < 95) {
+    else if (what < 96) {
         r->failures++;
         sim_fail(r->disk, 1 + roll(&r->seed, 6), roll(&r->seed, 2) ? EIO : ENOSPC,
                  roll(&r->seed, 2) != 0);
-    } else if (what < 96) {
+    } else if (what < 97) {
         flush(r);
         if (!sim_dead(r->disk)) {
             stop(r);
             start(r);
         }
-    } else if (what < 97) {
+    } else if (what < 98) {
         do_rot(r);
     }
     restart_if_dead(r);
@@ -566,9 +587,10 @@ static bool explore_once(unsigned steps, uint32_t seed, unsigned random, enum si
 
     run_script(&r, steps, seed, drop);
     fine = r.wrong == NULL;
-    printf("seed %u: %u steps, %llu messages acknowledged, %llu kills, %llu injected errors\n",
+    printf("seed %u: %u steps, %llu messages acknowledged, %llu kills (%llu of them power cuts), "
+           "%llu injected errors\n",
            seed, r.step, (unsigned long long)r.m->acked, (unsigned long long)r.kills,
-           (unsigned long long)r.failures);
+           (unsigned long long)r.power_cuts, (unsigned long long)r.failures);
     printf("  %llu points, %llu states after a power cut, %llu of them different, "
            "%llu recoveries cut off and repeated, %.1f s\n",
            (unsigned long long)r.points, (unsigned long long)r.states,

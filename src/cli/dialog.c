@@ -346,10 +346,10 @@ void dialog_close(struct dialog *d)
 
 const char *dialog_name(char name[256])
 {
-    if (gethostname(name, 255) < 0)
-        name[0] = '\0';
-    name[255] = '\0';
-    if (!helo_valid(slice_cstr(name)))
-        snprintf(name, 256, "localhost");
+    char own[256] = "";
+
+    if (gethostname(own, sizeof own - 1) < 0 || !helo_valid(slice_cstr(own)))
+        snprintf(own, sizeof own, "localhost");
+    memcpy(name, own, sizeof own);
     return name;
 }

@@ -697,8 +697,10 @@ static void flush_failed(struct journal *j)
         j->disk->unlink(j->disk->ctx, spare_name(f->spare, name));
     if (f->fresh && f->named)
         s = journal_segment_add(j, f->number);
-    if (!f->fresh)
-        j->active = 0;
+    if (s != NULL && f->fresh && j->active != 0)
+        j->disk->close(j->disk->ctx, j->handle);
+    if (s != NULL)
+        j->active = 0;      /* the CUT must stand in a segment above */
     if (s != NULL) {
         s->abandoned = true;
         cut_add(j, (struct journal_place){ f->number, s->end }, 0);

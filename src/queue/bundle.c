@@ -100,14 +100,20 @@ static void count(struct queue *q, struct bundle *u, int by)
 
 static void stall(struct queue *q, struct bundle *u)
 {
+    if (list_empty(&q->stalled))
+        q->stalled_until = q->mono + AGAIN;
     list_remove(&u->link);
     list_push(&q->stalled, &u->link);
-    q->stalled_until = q->mono + AGAIN;
+    u->letter->flags |= LETTER_STALLED;
 }
+
+/* append - never past a unit of the same letter that waits: what happened later
+ * must be read as later */
 
 static void append(struct queue *q, struct bundle *u)
 {
-    if (!journal_append(q->journal, u->pack->records, u->n, u)) {
+    if ((u->letter->flags & LETTER_STALLED)
+        || !journal_append(q->journal, u->pack->records, u->n, u)) {
         stall(q, u);
         return;
     }
@@ -189,12 +195,14 @@ void bundles_again(struct queue *q)
     if (list_empty(&q->stalled) || q->mono < q->stalled_until)
         return;
     list_init(&all);
-    while ((link = list_pop(&q->stalled)) != NULL)
+    while ((link = list_pop(&q->stalled)) != NULL) {
+        LIST_OWNER(link, struct bundle, link)->letter->flags &= (uint16_t)~LETTER_STALLED;
         list_push(&all, link);
+    }
     while ((link = list_pop(&all)) != NULL) {
         struct bundle *u = LIST_OWNER(link, struct bundle, link);
 
-        if (u->letter->flags & LETTER_REMOVED)
+        if ((u->letter->flags & LETTER_REMOVED) && u->nborn == 0)
             finish(q, u);       /* a later unit of it came through first */
         else
             append(q, u);

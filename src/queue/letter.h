@@ -34,6 +34,7 @@ enum letter_flags {
     LETTER_FAILING   = 1 << 7,     /* failures wait for their report */
     LETTER_ASTRAY    = 1 << 9,     /* some recipients are in no job (no memory): never finish it, route again */
     LETTER_REMOVED   = 1 << 8,     /* durably removed; only units under way keep it */
+    LETTER_STALLED   = 1 << 10,    /* a unit of it waits to be appended again */
 };
 
 struct letter {

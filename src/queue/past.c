@@ -35,16 +35,19 @@ struct reading {
     bool          any;          /* a HELD or RELEASED was seen: only the newest counts */
 };
 
-/* note - records come newest first: what is known already stays */
+/* note - records come newest first: what is known already stays. But a final
+ * fate is final, even if an older unit had to be appended again behind it. */
 
 static void note(struct reading *r, const struct past_head *h, const struct outcome *o,
                  int64_t wall)
 {
     struct past_rcpt *rcpt;
 
-    if (o->index >= r->past->n || r->past->rcpts[o->index].known)
+    if (o->index >= r->past->n)
         return;
     rcpt = &r->past->rcpts[o->index];
+    if (rcpt->known && (rcpt->fate != FATE_LATER || o->fate == FATE_LATER))
+        return;
     *rcpt = (struct past_rcpt){
         .known = true, .fate = o->fate, .code = o->code, .attempts = h->attempts,
         .next = h->next, .wall = wall, .status = arena_copy(r->arena, o->status),

@@ -688,6 +688,66 @@ static void an_outcome_that_could_not_be_written_is_written_later(void **state)
     assert_int_equal(world.delivers, 1);
 }
 
+static void restart(void)
+{
+    queue_close(world.queue);
+    disk_mem_unlock(world.disk);
+    open_queue();
+}
+
+static void an_old_outcome_never_stands_behind_a_newer_one(void **state)
+{
+    static const char *const rcpts[] = { "a@partner.test", "b@partner.test" };
+    struct outcome both[] = { verdict(0, FATE_LATER), verdict(1, FATE_LATER) };
+
+    (void)state;
+    commit_to("s@e", rcpts, 2, 1);
+    work(0);
+    disk_mem_fail(world.disk, 5);
+    assert_true(say_result(&world.relay, world.job, 0, both, 2, 2));
+    work(1);                                    /* the first outcome waits to be appended again */
+    disk_mem_fail(world.disk, 0);
+    assert_true(query(QUERY_RETRY, id_of(7, 1), ""));
+    work(1);
+    work(1);
+    assert_int_equal(world.delivers, 2);
+    both[0].fate = FATE_DONE;
+    assert_true(say_result(&world.relay, world.job, 0, both, 2, 2));
+    work(1);
+    work(10000);                                /* now both are written */
+    restart();
+    work(0);
+    work(60 * 60 * 1000);
+    assert_int_equal(world.delivers, 3);
+    assert_int_equal(world.deliver_nrcpts, 1);  /* a has it already */
+}
+
+static void a_letter_goes_after_its_report_is_durable(void **state)
+{
+    static const char *const rcpts[] = { "a@partner.test", "b@void.test" };
+    struct outcome never = verdict(0, FATE_NEVER), done = verdict(1, FATE_DONE);
+
+    (void)state;
+    queue_peer_gone(world.queue, &world.local);
+    commit_to("s@partner.test", rcpts, 2, 1);
+    work(0);
+    assert_true(say_result(&world.relay, world.job, 0, &never, 1, 1));
+    disk_mem_fail(world.disk, 5);
+    work(31000);                                /* the report does not wait for b */
+    disk_mem_fail(world.disk, 0);
+    queue_peer(world.queue, &world.local, ROLE_LOCAL, 10, &ops, NULL);
+    work(1);
+    assert_string_equal(world.destination, "discard:");
+    assert_true(say_result(&world.local, world.job, 0, &done, 1, 1));
+    for (int i = 0; i < 8; i++)
+        work(1000);
+    assert_null(letter_get(world.queue, id_of(7, 1)));
+    restart();
+    work(0);
+    assert_int_equal(world.queue->letters.n, 1);        /* the report */
+    assert_string_equal(world.destination, "host:127.0.0.1:2600");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -712,6 +772,8 @@ int main(void)
         T(a_full_disk_refuses_mail_until_there_is_room),
         T(a_failed_sync_is_later_for_the_client),
         T(an_outcome_that_could_not_be_written_is_written_later),
+        T(an_old_outcome_never_stands_behind_a_newer_one),
+        T(a_letter_goes_after_its_report_is_durable),
 #undef T
     };
 

@@ -263,7 +263,7 @@ static const char *check_presence(const struct found *f, uint64_t id)
     bool there = f->mails[id].there;
 
     if (there && !allowed(m->sure))
-        return TROUBLE("message %u came back, though it was refused", (unsigned)id);
+        return TROUBLE("message %u came back, though it was refused or removed", (unsigned)id);
     if (there && m->removal == DURABLE)
         return TROUBLE("message %u came back, though it was removed", (unsigned)id);
     if (!there && required(m->sure) && (m->removal == NOTHING || m->removal == VOID))

@@ -52,6 +52,8 @@ static void on_flusher_closed(uv_handle_t *handle)
 
     if (c->gone != NULL)
         c->gone(c, c->why);
+    if (c->missed != NULL)
+        c->missed(c, c->why);
     channel_free(c);
 }
 
@@ -320,8 +322,12 @@ static ssize_t receive_some(struct channel *c)
     n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -1;
-    if (n == 0 || !keep_fds(c, &msg))
+    if (n == 0)
         return -1;
+    if (!keep_fds(c, &msg)) {
+        channel_close(c, "a descriptor could not be taken");
+        return -1;
+    }
     buf_added(&c->in, (size_t)n);
     return n;
 }

@@ -31,6 +31,8 @@ struct channel {
     void              *user;        /* the owner's */
     channel_receive_f *receive;
     channel_gone_f    *gone;
+    channel_gone_f    *missed;      /* told after `gone`, by a process that watches its
+                                     * channels whoever owns them; or NULL */
     /* the rest belongs to channel.c */
     uv_poll_t          poll;
     uv_prepare_t       flusher;     /* sends what this turn of the loop put out */

@@ -17,6 +17,8 @@
 #include "ipc/child.h"
 #include "log/log.h"
 
+enum { WITHOUT_MS = 10000 };    /* longer than the master waits with starting anyone again */
+
 /* A peer handed over before GO; it may speak only afterwards. */
 struct early_peer {
     uint32_t role, slot;
@@ -157,12 +159,62 @@ static bool silent(struct channel *c, uint32_t type, struct wire *w, int *fd)
     return child_receive_common(c->user, c, type, w);
 }
 
+/* --- peers that are missed. The master introduces the successor of a process
+ * that died within seconds. But a channel between two living ones may be cut
+ * (a frame was wrong, or no descriptor was left for what it carried), and
+ * nobody would ever join them again: the server would look alive and answer
+ * "later" for good. Whoever misses the queue so long leaves, to be started
+ * again with new channels. */
+
+static struct child *self;
+
+static unsigned needed(const struct child *child)
+{
+    switch (child->role->role) {
+    case ROLE_QUEUE: return 0;
+    case ROLE_SMTPD: return ROLE_BIT(QUEUE) | ROLE_BIT(LOOKUP);
+    default:         return ROLE_BIT(QUEUE);
+    }
+}
+
+static bool is_missing(const struct child *child)
+{
+    for (unsigned role = 0; role < ROLE_COUNT; role++)
+        if ((needed(child) & 1u << role) && child->peers[role] == 0)
+            return true;
+    return false;
+}
+
+static void on_without(uv_timer_t *timer)
+{
+    struct child *child = timer->data;
+
+    if (child->draining || !is_missing(child))
+        return;
+    log_event(EVENT_CHANNEL, LF_STR("peer", role_name(child->peers[ROLE_QUEUE] == 0
+                                                      ? ROLE_QUEUE : ROLE_LOOKUP)),
+              LF_STR("why", "it has gone and nobody comes in its place"));
+    child_leave(child, EX_UNAVAILABLE);
+}
+
+static void missed(struct channel *c, const char *why)
+{
+    (void)why;
+    self->peers[c->peer]--;
+    if ((needed(self) & 1u << c->peer) && self->peers[c->peer] == 0)
+        uv_timer_start(&self->without, on_without, WITHOUT_MS, 0);
+}
+
 static void add_peer(struct child *child, uint32_t role, uint32_t slot, int fd)
 {
     struct channel *c = channel_new(child->loop, fd, child->role->role,
                                     (enum role)role, slot, silent, NULL, child);
 
-    if (c != NULL && child->role->peer != NULL)
+    if (c == NULL)
+        return;
+    child->peers[role]++;
+    c->missed = missed;
+    if (child->role->peer != NULL)
         child->role->peer(child, c);
 }
 
@@ -306,6 +358,8 @@ int child_run(const struct child_role *role)
         child.listeners[i] = -1;
     forget(role->role);
     child.loop = uv_default_loop();
+    uv_timer_init(child.loop, &child.without);
+    child.without.data = self = &child;
     child.master = channel_new(child.loop, CHILD_MASTER_FD, role->role, ROLE_MASTER, 0,
                                from_master, master_gone, &child);
     if (child.master == NULL)

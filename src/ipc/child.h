@@ -60,6 +60,8 @@ struct child {
     bool                     draining;
     bool                     gone_on, begun;    /* GO was said; the role has begun */
     unsigned                 sandbox;   /* level reached: enum sandbox_level */
+    unsigned                 peers[ROLE_COUNT];     /* channels open to each role */
+    uv_timer_t               without;   /* runs while a peer that we need is missing */
     int                      status;    /* exit status */
     void                    *user;      /* the role's own state */
 };

@@ -1,20 +1,21 @@
 """The house: its processes, their deaths, stopping and reloading."""
+import ctypes
+import errno
 import itertools
 import os
 import signal
 import smtplib
+import socket
 import subprocess
-import threading
 import time
 
 import pytest
 
 import messages
-import peers
 from client import Client, Sender
 from ledger import Arrivals, Ledger, Verdict
 from ports import banner, free_port, wait_until
-from process import children, is_running, kill_quietly, wait_gone
+from process import children, kill_quietly, wait_gone
 from sink import Sink
 
 ROLES = ["smtpd", "queue", "relay", "local", "lookup", "console"]
@@ -247,3 +248,37 @@ def test_messages_wait_over_a_restart_and_leave_afterwards(make_server):
         server.wait_empty()
         assert len(sink.messages) == 5
         server.stop()
+
+
+def cut(pid):
+    """Break every channel of a process but that to the master (its descriptor 3)."""
+    getfd, libc = 438, ctypes.CDLL(None, use_errno=True)
+    process = os.pidfd_open(pid)
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            if int(name) <= 3:
+                continue
+            copy = libc.syscall(getfd, process, int(name), 0)
+            if copy < 0 and ctypes.get_errno() == errno.EPERM:
+                pytest.skip("may not take descriptors of another process here")
+            try:
+                with socket.socket(fileno=copy) as end:
+                    if end.family == socket.AF_UNIX:
+                        end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                os.close(copy)      # not a socket, or not a connected one
+    finally:
+        os.close(process)
+
+
+@pytest.mark.parametrize("role", ["smtpd", "local", "lookup"])
+def test_processes_that_lost_each_other_are_joined_again(make_server, role):
+    server = make_server(DOMAINS, sink=1).start()
+    before = server.roles()[role]
+    for pid in before:
+        cut(pid)
+    server.wait_event("child_died", count=len(before), role=role, seconds=20)
+    wait_until(lambda: len(server.roles().get(role, [])) == len(before), what=f"another {role}")
+    with smtplib.SMTP("127.0.0.1", server.port, timeout=30) as client:
+        client.sendmail("sender@example.org", ["alice@example.org"], "Subject: joined again\r\n\r\nx\r\n")
+    server.wait_mail("alice@example.org")

@@ -31,7 +31,7 @@ static void answer(struct peer *p, uint64_t id, enum fate fate, bool full)
 static bool legal(const struct queue *q, const struct peer *p, const struct msg_commit *m,
                   struct envelope *e)
 {
-    int64_t newest = q->wall > id_ms(q->id_floor) ? q->wall : id_ms(q->id_floor);
+    int64_t newest = q->latest > id_ms(q->id_floor) ? q->latest : id_ms(q->id_floor);
     const struct lent *lent = m->lent != 0 ? roster_get(&q->lent, m->lent) : NULL;
 
     if (m->id == 0 || id_slot(m->id) != p->slot || id_ms(m->id) > newest + AHEAD)
@@ -100,6 +100,15 @@ static void give_up_lent(struct queue *q, struct peer *p, uint64_t number)
     p->nlent -= p->nlent > 0;
 }
 
+/* put_off - later; a file that came with it is done with */
+
+static void put_off(struct queue *q, struct peer *p, const struct msg_commit *m)
+{
+    if (m->lent != 0)
+        admit_lend_back(q, p, m->lent);
+    answer(p, m->id, FATE_LATER, false);
+}
+
 bool admit_commit(struct queue *q, struct peer *p, const struct msg_commit *m)
 {
     struct record record = { .type = RECORD_MESSAGE, .head = m->envelope, .body = m->body,
@@ -120,7 +129,7 @@ bool admit_commit(struct queue *q, struct peer *p, const struct msg_commit *m)
     }
     letter = q->draining ? NULL : enter(q, m, &e);
     if (letter == NULL) {
-        answer(p, m->id, FATE_LATER, false);
+        put_off(q, p, m);
         return true;
     }
     if (m->id > q->id_newest)
@@ -128,7 +137,7 @@ bool admit_commit(struct queue *q, struct peer *p, const struct msg_commit *m)
     record.entry = &letter->entry;
     if (!bundle_commit(q, letter, p->serial, &record)) {
         undo(q, letter);
-        answer(p, m->id, FATE_LATER, false);
+        put_off(q, p, m);
     } else if (m->lent != 0) {
         give_up_lent(q, p, m->lent);        /* the journal's from here on */
     } else {

@@ -124,7 +124,7 @@ struct queue *queue_open(const struct queue_options *o, struct why *why)
     q->conf = o->conf;
     q->disk = o->disk;
     q->mono = o->mono;
-    q->wall = o->wall;
+    q->wall = q->latest = o->wall;
     q->flush = o->flush;
     q->user = o->user;
     q->scratch = BUF(SCRATCH_MAX);
@@ -186,6 +186,8 @@ void queue_at(struct queue *q, int64_t mono, int64_t wall)
 {
     q->mono = mono;
     q->wall = wall;
+    if (wall > q->latest)
+        q->latest = wall;
     steady_see(&q->steady, mono, wall);
 }
 

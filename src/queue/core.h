@@ -78,6 +78,7 @@ struct queue {
     struct journal    *journal;
     struct sched      *sched;
     int64_t            mono, wall;      /* now */
+    int64_t            latest;          /* the greatest wall ever: smtpd's ids do not go back with the clock */
     struct steady      steady;
     void             (*flush)(void *user);
     void              *user;

@@ -378,6 +378,41 @@ static void a_hostile_commit_costs_its_sender_the_channel(void **state)
     buf_free(&bounce);
 }
 
+static void ids_do_not_go_back_with_the_clock(void **state)
+{
+    static const char *const rcpts[] = { "a@ours.test" };
+    const int64_t year = 365 * 86400000LL;
+    struct buf envelope = BUF(1 << 16);
+    struct queue *q = world.queue;
+
+    (void)state;
+    put_envelope(&envelope, "s@e", 0, rcpts, 1);
+    queue_at(q, q->mono + 1000, q->wall + year);        /* somebody sets the clock... */
+    queue_at(q, q->mono + 1000, q->wall - year);        /* ...and sets it right */
+    for (unsigned i = 1; i < 3; i++)            /* an honest smtpd goes on from its last id */
+        assert_true(say_commit(&world.smtpd, &(struct msg_commit){
+            .id = id_of(7, i) + ((uint64_t)year << 20), .nonce = 5,
+            .envelope = buf_view(&envelope), .body = SLICE_LIT("x\r\n") }));
+    buf_free(&envelope);
+}
+
+static void a_file_is_taken_back_with_the_commit_that_is_put_off(void **state)
+{
+    static const char *const rcpts[] = { "a@ours.test" };
+    struct buf envelope = BUF(1 << 16);
+    size_t had = world.other_smtpd.nlent;
+
+    (void)state;
+    put_envelope(&envelope, "s@e", 0, rcpts, 1);
+    world.queue->draining = true;
+    assert_true(say_commit(&world.other_smtpd, &(struct msg_commit){ .id = id_of(8, 1), .nonce = 5,
+        .envelope = buf_view(&envelope), .lent = world.lent, .length = 5 }));
+    assert_int_equal(world.committed, 1);
+    assert_int_equal(world.fate, FATE_LATER);
+    assert_int_equal(world.other_smtpd.nlent, had - 1);
+    buf_free(&envelope);
+}
+
 static void another_nonce_under_the_same_id_is_refused(void **state)
 {
     static const char *const rcpts[] = { "a@ours.test" };
@@ -757,6 +792,8 @@ int main(void)
         T(a_repeated_commit_is_carried_out_once),
         T(a_hostile_commit_costs_its_sender_the_channel),
         T(another_nonce_under_the_same_id_is_refused),
+        T(ids_do_not_go_back_with_the_clock),
+        T(a_file_is_taken_back_with_the_commit_that_is_put_off),
         T(peers_say_only_what_they_may),
         T(a_hostile_result_costs_its_sender_the_channel),
         T(who_has_no_outcome_is_later),

@@ -200,6 +200,15 @@ static void take_job(struct job *job)
     }
 }
 
+/* give_back - not begun: another process may deliver it now */
+
+static void give_back(struct job *job)
+{
+    channel_send_msg_result(job->from, &(struct msg_result){
+        .job = job->number, .trouble = TROUBLE_LEAVING }, -1);
+    local_job_free(job);
+}
+
 static bool on_deliver(struct channel *c, struct wire *w, int *fd)
 {
     struct msg_deliver m;
@@ -214,7 +223,10 @@ static bool on_deliver(struct channel *c, struct wire *w, int *fd)
     if (job == NULL)
         return false;
     job->from = c;
-    take_job(job);
+    if (self.child->draining)
+        give_back(job);
+    else
+        take_job(job);
     return true;
 }
 
@@ -283,10 +295,16 @@ static void leave_if_idle(uv_timer_t *timer)
         child_leave(self.child, 0);
 }
 
-/* drain - what came is delivered; a turn of the loop in between lets answers go */
+/* drain - what was begun is delivered, or it would come twice; the rest is the
+ * queue's again. A turn of the loop in between lets answers go. */
 
 static void drain(struct child *child, unsigned seconds)
 {
+    struct list *node;
+
+    while ((node = list_pop(&self.waiting)) != NULL)
+        give_back(job_of(node));
+    self.waiting_bytes = 0;
     self.leave_at = (int64_t)uv_now(child->loop) + (int64_t)seconds * 1000;
     uv_timer_start(&self.leave, leave_if_idle, LEAVE_MS, LEAVE_MS);
 }

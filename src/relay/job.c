@@ -441,6 +441,11 @@ static struct job *job_new(struct relay *relay, struct channel *channel)
 
 static void job_start(struct job *job)
 {
+    if (job->relay->pool.draining) {    /* or it would be cut off in the middle, and come twice */
+        job->trouble = TROUBLE_LEAVING;
+        job_answer(job);
+        return;
+    }
     if (!job->understood) {
         refuse_all(job, FATE_LATER, 0, "4.3.5", "destination is not understood");
         return;

@@ -571,6 +571,16 @@ static void jobs_of_a_queue_that_is_gone_are_forgotten(void **state)
     assert_int_equal(relay.pool.nlinks, 0);
 }
 
+static void a_relay_that_leaves_gives_new_jobs_back_untried(void **state)
+{
+    (void)state;
+    pool_drain(&relay.pool);
+    deliver(1);
+    wait_for(1);
+    assert_int_equal(trouble, TROUBLE_LEAVING);
+    assert_int_equal(host.connections, 0);
+}
+
 /* --- destinations */
 
 static const struct { const char *text; bool ok; enum way way; const char *name; unsigned port; } texts[] = {
@@ -632,6 +642,7 @@ int main(void)
         T(a_silent_host_is_given_up_in_time),
         T(an_idle_connection_says_goodbye),
         T(jobs_of_a_queue_that_is_gone_are_forgotten),
+        T(a_relay_that_leaves_gives_new_jobs_back_untried),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

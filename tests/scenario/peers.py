@@ -9,21 +9,21 @@ import os
 import pathlib
 import pwd
 import shutil
-import signal
 import subprocess
 import tempfile
 
 import debs
 from ports import banner, connects, free_port, wait_until
-from process import Process, wait_gone
+from process import Process
 
 ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody").pw_uid
 
 
 def may_sudo():
-    return ROOT or subprocess.run(["sudo", "-n", "true"], stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.DEVNULL).returncode == 0 if ROOT or shutil.which("sudo") else False
+    if ROOT or not shutil.which("sudo"):
+        return ROOT
+    return subprocess.run(["sudo", "-n", "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def me():
@@ -93,6 +93,7 @@ class Postfix(Peer):
     PLACE/mail/USER@DOMAIN/ (domains in `mailboxes`). All others: `default`."""
     package = "postfix"
     owner, setgid_group = "uucp", "news"
+    mail_uid = NOBODY if ROOT else os.geteuid()     # whose the mailboxes are
 
     def __init__(self, place, transports=None, mailboxes=(), default="error:5.1.2 no route", settings=None):
         super().__init__(place)
@@ -124,7 +125,7 @@ class Postfix(Peer):
             "virtual_mailbox_domains": " ".join(self.mailboxes),
             "virtual_mailbox_base": self.path("mail"),
             "virtual_mailbox_maps": self.mailbox_maps(),
-            "virtual_uid_maps": f"static:{NOBODY}", "virtual_gid_maps": f"static:{NOBODY}",
+            "virtual_uid_maps": f"static:{self.mail_uid}", "virtual_gid_maps": f"static:{self.mail_uid}",
             "default_transport": self.default, "relay_domains": "",
             "minimal_backoff_time": "1s", "maximal_backoff_time": "2s", "queue_run_delay": "1s",
             "message_size_limit": 60_000_000, "mailbox_size_limit": 0, "virtual_mailbox_limit": 0,
@@ -175,7 +176,7 @@ class Postfix(Peer):
             "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved",
             "trace", "maildrop", "public")])
         self.own("root", "queue", "queue/pid", "conf", "conf/main.cf", "conf/master.cf")
-        self.own("nobody", "mail")
+        self.own(str(self.mail_uid), "mail")
         for name, mode in (("queue/maildrop", "1730"), ("queue/public", "2710")):
             self.as_root("chgrp", self.setgid_group, self.path(name))
             self.as_root("chmod", mode, self.path(name))
@@ -198,10 +199,16 @@ class Postfix(Peer):
         if self.process:
             self.process.stop()
             self.process.kill_session()
+            if not ROOT:        # so that the caller can read and remove what is left
+                self.as_root("chown", "-R", me(), self.place)
         self.process = None
 
     def log(self):
-        return (self.log_file.read_text(errors="replace") if self.log_file.exists() else "") + self.process.log()
+        if not self.log_file.exists():
+            return self.process.log()
+        if not os.access(self.log_file, os.R_OK):
+            return debs.run("sudo", "-n", "cat", str(self.log_file))
+        return self.log_file.read_text(errors="replace")
 
 
 class Exim(Peer):

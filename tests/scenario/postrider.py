@@ -11,7 +11,7 @@ import subprocess
 import debs
 import maildir
 from ports import banner, free_port, wait_until
-from process import Process, children, is_running, kill_quietly, wait_gone
+from process import Process, children, kill_quietly, wait_gone
 
 PROGRAM = debs.BUILD / "postriderd"
 COMMAND = debs.BUILD / "postrider"

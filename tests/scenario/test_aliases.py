@@ -1,10 +1,8 @@
 """Names that stand for others: in the domain, elsewhere, lists, and loops."""
-import smtplib
-
 import pytest
 
 import messages
-from client import Client
+from client import Client, stuffed
 from maildir import assert_carried
 from sink import Sink
 
@@ -59,7 +57,6 @@ def send(server, *recipients, sender=SENDER):
     replies = [client.command(f"RCPT TO:<{r}>") for r in recipients]
     if any(code == 250 for code, _ in replies):
         assert client.command("DATA")[0] == 354
-        from client import stuffed
         client.send(stuffed(data))
         assert client.reply()[0] == 250
     client.quit()
@@ -159,7 +156,6 @@ def test_an_alias_that_leads_to_nobody_is_refused(server):
 
 
 def test_mail_that_circles_between_two_servers_comes_to_an_end(make_server):
-    from ports import free_port
     one = make_server("", name="one", hostname="one.test")
     two = make_server("", name="two", hostname="two.test")
     one.configure('domain "home.test" { recipients = any  deliver = "maildir:$mail/%d/%u" }\n'

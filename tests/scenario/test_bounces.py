@@ -1,5 +1,4 @@
 """Reports to senders: RFC 3464, and when none is written."""
-import email.policy
 import time
 
 import pytest

@@ -1,7 +1,6 @@
 """The command `postrider`: what a person asks and orders."""
 import json
 import re
-import smtplib
 import subprocess
 
 import pytest

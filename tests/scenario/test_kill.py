@@ -10,7 +10,6 @@ import time
 import messages
 from ledger import Arrivals, Ledger, Verdict
 from client import Sender
-from ports import wait_until
 from process import kill_quietly
 from sink import Sink
 

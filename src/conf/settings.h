@@ -73,7 +73,7 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
     S(QUEUE, jitter, queue.jitter, COUNT, "10", 0, 50, "",                                \
       "per cent by which a wait is spread, so that mail does not come back in crowds")    \
     S(QUEUE, destination_concurrency, queue.destination_concurrency, COUNT, "20", 1, 10000, "", \
-      "attempts at the same time to one destination")                                     \
+      "attempts at the same time to one destination that is not local")                     \
     S(QUEUE, history, queue.history, SIZE, "64M", 0, 64 * GIB, "",                        \
       "bytes of history kept for `postrider trace`")                                      \
     S(QUEUE, min_free, queue.min_free, SIZE, "64M", 0, 1024 * GIB, "",                    \

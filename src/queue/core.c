@@ -97,7 +97,8 @@ static struct sched_options schedule(const struct conf *conf, uint64_t seed)
     return (struct sched_options){
         .retry = own ? conf->queue.retry : retry, .nretry = own ? conf->queue.nretry : 4,
         .jitter = (unsigned)conf->queue.jitter,
-        .concurrency = (unsigned)conf->queue.destination_concurrency,
+        .concurrency = { [LANE_RELAY] = (unsigned)conf->queue.destination_concurrency,
+                         [LANE_LOCAL] = LEASES_LOCAL },
         .lifetime = conf->queue.lifetime, .warn = conf->queue.warn, .seed = seed,
     };
 }

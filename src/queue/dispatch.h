@@ -2,7 +2,10 @@
 #pragma once
 #include "queue/core.h"
 
-enum { LEASES_RELAY = 500, LEASES_LOCAL = 128 };    /* to one agent at once, at most */
+/* Leases of one agent at once, at most. Local has as many for one mailbox
+ * template, so that many deliveries share each sync; 512 bodies of at most
+ * ADMIT_INLINE_MAX stay below what it keeps waiting in memory. */
+enum { LEASES_RELAY = 500, LEASES_LOCAL = 512 };
 
 /* What an agent has. Kept until it answers, dies or takes too long. */
 struct lease {

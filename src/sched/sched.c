@@ -33,7 +33,7 @@ struct sched {
     uint64_t      count[SCHED_STATES];
     int64_t       retry[RETRY_MAX];
     size_t        nretry;
-    unsigned      jitter, concurrency;
+    unsigned      jitter, concurrency[SCHED_LANES];
     int64_t       lifetime, warn;
 };
 
@@ -75,7 +75,8 @@ bool sched_reconf(struct sched *s, const struct sched_options *o)
     s->nretry = o->nretry < RETRY_MAX ? o->nretry : RETRY_MAX;
     memcpy(s->retry, o->retry, s->nretry * sizeof s->retry[0]);
     s->jitter = o->jitter < 90 ? o->jitter : 90;
-    s->concurrency = o->concurrency > 0 ? o->concurrency : 1;
+    for (size_t i = 0; i < SCHED_LANES; i++)
+        s->concurrency[i] = o->concurrency[i] > 0 ? o->concurrency[i] : 1;
     s->lifetime = o->lifetime;
     s->warn = o->warn;
     return true;
@@ -185,7 +186,7 @@ struct destination *sched_destination(struct sched *s, struct slice text, unsign
     d->n = text.n;
     memcpy(d->text, text.p, text.n);
     d->lane = (uint8_t)lane;
-    d->window = s->concurrency < WINDOW_FIRST ? s->concurrency : WINDOW_FIRST;
+    d->window = s->concurrency[lane] < WINDOW_FIRST ? s->concurrency[lane] : WINDOW_FIRST;
     if (!map_put(&s->destinations, d)) {
         free(d);
         return NULL;
@@ -404,7 +405,7 @@ static enum sched_change learn_good(struct sched *s, struct destination *d)
     d->bad_sessions = 0;
     d->until = 0;
     heap_remove(&s->backoffs, &d->backoff);
-    if (d->window < s->concurrency)
+    if (d->window < s->concurrency[d->lane])
         d->window++;
     set_reason(d, (struct slice){ 0 });
     return was_down ? SCHED_UP : SCHED_SAME;

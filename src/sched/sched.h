@@ -79,7 +79,8 @@ struct sched_options {
     const int64_t *retry;           /* ms; the last one repeats; at least one */
     size_t         nretry;
     unsigned       jitter;          /* per cent, at most 90 */
-    unsigned       concurrency;     /* attempts at once to one destination, at most */
+    unsigned       concurrency[SCHED_LANES];    /* attempts at once to one destination of a
+                                                   lane, at most */
     int64_t        lifetime, warn;  /* ms; warn 0: never */
     uint64_t       seed;            /* of the jitter: the same seed, the same run */
 };

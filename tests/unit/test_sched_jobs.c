@@ -11,12 +11,14 @@
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
 
+enum { LOCAL = 150 };       /* attempts at once in lane 1 */
+
 static const int64_t retry[] = { 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR };
 
 static struct sched *new_sched(unsigned jitter, unsigned concurrency)
 {
     struct sched *s = sched_new(&(struct sched_options){
-        .retry = retry, .nretry = 4, .jitter = jitter, .concurrency = concurrency,
+        .retry = retry, .nretry = 4, .jitter = jitter, .concurrency = { concurrency, LOCAL },
         .lifetime = 5 * DAY, .warn = 4 * HOUR, .seed = 42 }, 1000);
 
     assert_non_null(s);
@@ -151,6 +153,31 @@ static void a_window_grows_with_success_up_to_its_bound(void **state)
         assert_true(n - done <= 20);
         if (done == 50)
             assert_int_equal(n - done, 20);
+    }
+    sched_free(s);
+}
+
+static void each_lane_has_its_own_bound(void **state)
+{
+    enum { N = 600 };
+    static struct sched_job jobs[N];
+    struct sched *s = new_sched(0, 20);
+    struct sched_job *leased[N];
+    size_t n = 0, done = 0;
+
+    (void)state;
+    memset(jobs, 0, sizeof jobs);
+    for (size_t i = 0; i < N; i++) {
+        sched_attach(s, &jobs[i], sched_destination(s, SLICE_LIT("maildir:/m"), 1), i);
+        sched_ready(s, &jobs[i]);
+    }
+    while (done < N) {
+        while (n < N && (leased[n] = sched_next(s, 1)) != NULL)
+            n++;
+        assert_true(n - done <= LOCAL);
+        if (done == 300)
+            assert_int_equal(n - done, LOCAL);
+        finish(s, leased[done++], SCHED_GOOD, 1000);
     }
     sched_free(s);
 }
@@ -379,6 +406,7 @@ int main(void)
         cmocka_unit_test(age_decides_about_warning_and_expiry),
         cmocka_unit_test(a_deferred_job_comes_back_at_its_time_and_not_before),
         cmocka_unit_test(a_window_grows_with_success_up_to_its_bound),
+        cmocka_unit_test(each_lane_has_its_own_bound),
         cmocka_unit_test(trouble_halves_a_living_window_and_stops_a_dead_one),
         cmocka_unit_test(a_dead_host_with_many_messages_costs_one_probe_a_back_off),
         cmocka_unit_test(a_host_that_is_back_is_not_overrun),

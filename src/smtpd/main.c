@@ -1,4 +1,6 @@
 /* main.c - the smtpd process: listeners, sessions, and its three peers. */
+#include <limits.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include "base/clock.h"
 #include "log/log.h"
@@ -226,7 +228,10 @@ static void on_accept(struct listener *l, int fd, const struct ip *peer, uint16_
     struct smtpd *d = l->user;
 
     (void)port;
-    client_new(d, &d->server.conf->listens[l->index], fd, peer);
+    if (fd > d->fd_most)
+        client_turn_away(fd, peer);
+    else
+        client_new(d, &d->server.conf->listens[l->index], fd, peer);
 }
 
 static void on_crowd(struct listener *l, int fd, const struct ip *peer, uint16_t port)
@@ -267,6 +272,19 @@ static bool map_tables(struct smtpd *d)
     return true;
 }
 
+/* fd_most - what connections leave for lent files and for the peers: a channel
+ * that brings a descriptor for which there is no room is lost with it */
+
+static int fd_most(void)
+{
+    enum { RESERVE = 2 * COMMIT_STOCK_MAX };
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    return (int)(limit.rlim_cur / 2 > RESERVE ? limit.rlim_cur - RESERVE : limit.rlim_cur / 2);
+}
+
 static void timers_begin(struct smtpd *d)
 {
     uv_timer_init(d->child->loop, &d->sweep);
@@ -290,6 +308,7 @@ static bool begin(struct child *child)
     asks_begin(&d->asks, child, &d->server, find, go, d);
     if (!census_open(&d->census, child->census, child->census_slots, child->slot))
         log_event(EVENT_CONFIG, LF_STR("why", "no census of sessions: each process counts its own"));
+    d->fd_most = fd_most();
     timers_begin(d);
     return map_tables(d) && listen_all(d);
 }

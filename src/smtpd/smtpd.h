@@ -17,6 +17,7 @@ struct smtpd {
     struct list      clients;
     struct map       by_number;         /* clients, by the number of their session */
     size_t           nclients, ngreeting;
+    int              fd_most;           /* a connection with a higher descriptor is one too many */
     struct listener  listeners[CHILD_LISTENERS];
     uv_timer_t       sweep, greeter;
     int64_t          hurry_at, drain_until;     /* mono, ms; drain_until 0: not draining */

@@ -12,6 +12,7 @@ import time
 import pytest
 
 import messages
+import postrider
 from client import Client, Sender
 from ledger import Arrivals, Ledger, Verdict
 from ports import banner, free_port, wait_until
@@ -261,6 +262,8 @@ def cut(pid):
             copy = libc.syscall(getfd, process, int(name), 0)
             if copy < 0 and ctypes.get_errno() == errno.EPERM:
                 pytest.skip("may not take descriptors of another process here")
+            if copy < 0:
+                continue            # it was closed meanwhile
             try:
                 with socket.socket(fileno=copy) as end:
                     if end.family == socket.AF_UNIX:
@@ -282,3 +285,27 @@ def test_processes_that_lost_each_other_are_joined_again(make_server, role):
     with smtplib.SMTP("127.0.0.1", server.port, timeout=30) as client:
         client.sendmail("sender@example.org", ["alice@example.org"], "Subject: joined again\r\n\r\nx\r\n")
     server.wait_mail("alice@example.org")
+
+
+def test_connections_leave_descriptors_for_the_mail_that_is_under_way(make_server, place, monkeypatch):
+    script = place / "few-files"
+    script.write_text(f"#!/bin/sh\nulimit -n 120\nexec {postrider.PROGRAM} \"$@\"\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(postrider, "PROGRAM", script)
+    server = make_server(DOMAINS, sink=1).start()
+    smtpds = server.roles()["smtpd"]
+    first = [Client(server.port) for _ in range(20)]
+    crowd = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(300)]
+    server.wait_event("refuse", count=20)
+    for client in first:
+        client.hello()
+        for line in ("MAIL FROM:<sender@example.org>", "RCPT TO:<alice@example.org>", "DATA"):
+            client.command(line)
+        client.send(b"Subject: large\r\n\r\n" + (b"x" * 70 + b"\r\n") * 3000)
+    for client in first:
+        client.send(b".\r\n")
+        assert client.reply()[0] == 250
+    for stranger in crowd:
+        stranger.close()
+    server.wait_mail("alice@example.org", count=len(first))
+    assert server.roles()["smtpd"] == smtpds

@@ -73,7 +73,7 @@ static bool set_text(struct slice *to, const json_t *value)
     if (!json_is_string(value))
         return false;
     *to = slice_of(json_string_value(value), json_string_length(value));
-    return true;
+    return to->n <= QUERY_TEXT_MAX;
 }
 
 static bool set_field(struct msg_query *q, const struct field *f, const json_t *value)

@@ -217,6 +217,7 @@ enum query_verb {
 #undef V
     QUERY_COUNT_OF_VERBS
 };
+enum { QUERY_TEXT_MAX = 1024 };     /* bytes of one filter */
 
 /* Whose fault a failed attempt was: what the schedule should slow down. */
 enum trouble {

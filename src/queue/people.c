@@ -655,8 +655,9 @@ bool people_query(struct queue *q, struct peer *p, const struct msg_query *m)
 {
     struct question *ask;
 
-    if (m->verb >= QUERY_COUNT_OF_VERBS || m->sender.n > 1024 || m->recipient.n > 1024
-        || m->destination.n > 1024 || m->state.n > 64)
+    if (m->verb >= QUERY_COUNT_OF_VERBS || m->sender.n > QUERY_TEXT_MAX
+        || m->recipient.n > QUERY_TEXT_MAX || m->destination.n > QUERY_TEXT_MAX
+        || m->state.n > QUERY_TEXT_MAX)
         return false;
     ask = question_new(p, m);
     if (ask == NULL)

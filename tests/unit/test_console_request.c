@@ -95,6 +95,27 @@ static void nesting_and_length_are_bounded(void **state)
 
 /* whatever is cut off or flipped, the reader says yes or no and leaks nothing */
 
+/* The queue cuts off whoever asks with more: that must not be us, for all people. */
+
+static void filters_are_as_long_as_the_queue_takes_them(void **state)
+{
+    static const char *const names[] = { "sender", "recipient", "destination", "state" };
+    char line[QUERY_TEXT_MAX + 100], text[QUERY_TEXT_MAX + 2], why[REQUEST_WHY];
+    struct request r;
+
+    (void)state;
+    memset(text, 'a', sizeof text);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(line, sizeof line, "{\"do\":\"queue.list\",\"%s\":\"%.*s\"}", names[i],
+                 QUERY_TEXT_MAX, text);
+        assert_true(request_read(&r, slice_cstr(line), why));
+        request_forget(&r);
+        snprintf(line, sizeof line, "{\"do\":\"queue.list\",\"%s\":\"%.*s\"}", names[i],
+                 QUERY_TEXT_MAX + 1, text);
+        assert_false(request_read(&r, slice_cstr(line), why));
+    }
+}
+
 static void any_damage_is_survived(void **state)
 {
     static const char good[] = "{\"do\":\"queue.list\",\"sender\":\"*@a\",\"older\":12}";
@@ -120,6 +141,7 @@ int main(void)
         cmocka_unit_test(every_request_has_its_kind),
         cmocka_unit_test(nonsense_is_refused_with_a_printable_reason),
         cmocka_unit_test(nesting_and_length_are_bounded),
+        cmocka_unit_test(filters_are_as_long_as_the_queue_takes_them),
         cmocka_unit_test(any_damage_is_survived),
     };
 

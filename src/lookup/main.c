@@ -97,8 +97,13 @@ static bool on_resolve(struct channel *c, struct wire *w)
     struct msg_resolve m;
     struct request *r;
 
-    if (!msg_resolve_get(w, &m) || !address_ok(m.address))
+    if (!msg_resolve_get(w, &m))
         return false;
+    if (!address_ok(m.address)) {
+        /* the queue asks with a sender as some smtpd gave it: not its fault */
+        answer(c, m.ticket, FATE_NEVER, &(struct expansion){ .text = SLICE_LIT("not an address") });
+        return true;
+    }
     r = calloc(1, sizeof *r);
     if (r == NULL) {
         answer(c, m.ticket, FATE_LATER, &(struct expansion){ .text = SLICE_LIT("no memory") });

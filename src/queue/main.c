@@ -4,17 +4,18 @@
  * in lets it work at the end of the turn. The journal's flush runs on a thread
  * of the pool, one at a time: what is appended meanwhile forms the next.
  */
-#include <grp.h>
-#include <pwd.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "ipc/child.h"
 #include "log/log.h"
 #include "queue/channels.h"
+
+enum { PATIENCE = 40 };      /* looks at a lock that is held, 50 ms apart */
 
 static const uint64_t DRAIN_LOOK = 50;      /* ms between looks at whether all has ended */
 
@@ -159,6 +160,27 @@ static void on_check(uv_check_t *check)
 
 /* ------------------------------------------------------------------- life -- */
 
+/* open_patiently - the queue of a server that was just killed may still be
+ * letting go of the lock */
+
+static struct queue *open_patiently(struct shell *s, uint64_t seed, struct why *why)
+{
+    static const struct timespec moment = { .tv_nsec = 50 * 1000 * 1000 };
+    struct queue *q = NULL;
+
+    for (int i = 0; i < PATIENCE && q == NULL; i++) {
+        if (i > 0)
+            nanosleep(&moment, NULL);
+        q = queue_open(&(struct queue_options){
+            .conf = s->child->conf, .disk = s->disk, .seed = seed,
+            .mono = clock_mono(), .wall = clock_wall(), .history = true, .flush = want_flush,
+            .user = s }, why);
+        if (q == NULL && why->error != EWOULDBLOCK)
+            break;
+    }
+    return q;
+}
+
 static bool open_spool(struct shell *s)
 {
     char spool[4096];
@@ -178,10 +200,7 @@ static bool open_spool(struct shell *s)
         log_event(EVENT_SPOOL, LF_TEXT("spool", path), LF_STR("why", strerror(error)));
         return false;
     }
-    s->queue = queue_open(&(struct queue_options){
-        .conf = s->child->conf, .disk = s->disk, .seed = seed,
-        .mono = clock_mono(), .wall = clock_wall(), .history = true, .flush = want_flush,
-        .user = s }, &why);
+    s->queue = open_patiently(s, seed, &why);
     if (s->queue == NULL)
         log_event(EVENT_SPOOL, LF_TEXT("spool", path), LF_STR("why", why.text));
     return s->queue != NULL;

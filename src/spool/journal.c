@@ -857,6 +857,16 @@ bool journal_history(struct journal *j, const struct journal_entry *e,
 
 /* --- the whole ----------------------------------------------------------- */
 
+/* room_in - what is left of the segment; if it is mostly dead, what will be left
+ * of it when it is reclaimed, or an empty queue could count as full for ever */
+
+static int64_t room_in(const struct segment *s, uint64_t size)
+{
+    uint64_t used = s->end - SEGMENT_START;
+
+    return (int64_t)(size - (s->live_bytes * 4 < used ? s->live_bytes + SEGMENT_START : s->end));
+}
+
 int64_t journal_room(struct journal *j)
 {
     const struct segment *s = journal_segment(j, j->active);
@@ -866,7 +876,7 @@ int64_t journal_room(struct journal *j)
         room = 0;
     room += (int64_t)j->nspares * size - 2 * size;
     if (s != NULL)
-        room += size - (int64_t)s->end;
+        room += room_in(s, j->o.segment_size);
     return room > 0 ? room : 0;
 }
 

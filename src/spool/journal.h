@@ -88,7 +88,7 @@ struct journal_stats {
 
 /* journal_open - lock, recover (calling `found` for every living message), and
  * be ready to append. NULL and *why when the spool is in use by another server
- * (says its pid), of an unknown format, or unreadable. */
+ * (says its pid; why->error is EWOULDBLOCK), of an unknown format, or unreadable. */
 struct journal *journal_open(const struct journal_options *options, struct why *why);
 void journal_close(struct journal *j);
 

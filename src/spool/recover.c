@@ -519,9 +519,12 @@ static bool take_lock(struct recovery *r)
     unsigned holder = 0;
     int error = r->j->disk->lock(r->j->disk->ctx, "lock", &holder);
 
-    if (error == -EWOULDBLOCK)
-        return why_text(r->why, FATE_LATER,
-                        "the spool is in use by another server (pid %u)", holder);
+    if (error == -EWOULDBLOCK) {
+        why_text(r->why, FATE_LATER,
+                 "the spool is in use by another server (pid %u)", holder);
+        r->why->error = EWOULDBLOCK;
+        return false;
+    }
     return error == 0 || failed(r, error, "lock", "spool");
 }
 

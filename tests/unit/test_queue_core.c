@@ -687,6 +687,31 @@ static void a_full_disk_refuses_mail_until_there_is_room(void **state)
     assert_int_equal(world.room, 1);
 }
 
+static void mail_that_has_gone_gives_its_room_back(void **state)
+{
+    static const char *const rcpts[] = { "a@partner.test" };
+    static char body[200 << 10];
+    struct buf envelope = BUF(1 << 16);
+    struct outcome done = verdict(0, FATE_DONE);
+    int64_t room = 0;
+
+    (void)state;
+    memset(body, 'x', sizeof body);
+    put_envelope(&envelope, "s@e", 0, rcpts, 1);
+    for (unsigned i = 1; i <= 4; i++) {         /* less than a segment */
+        assert_true(say_commit(&world.smtpd, &(struct msg_commit){ .id = id_of(7, i), .nonce = 5,
+            .envelope = buf_view(&envelope), .body = slice_of(body, sizeof body) }));
+        work(1);
+        if (i == 1)
+            room = journal_room(world.queue->journal);
+        assert_true(say_result(&world.relay, world.job, 0, &done, 1, 1));
+        work(1);
+    }
+    assert_int_equal(world.queue->letters.n, 0);
+    assert_true(journal_room(world.queue->journal) >= room);
+    buf_free(&envelope);
+}
+
 static void a_failed_sync_is_later_for_the_client(void **state)
 {
     static const char *const rcpts[] = { "a@partner.test" };
@@ -807,6 +832,7 @@ int main(void)
         T(removal_ends_waiting_mail_without_a_report),
         T(a_change_of_everything_must_be_asked_for),
         T(a_full_disk_refuses_mail_until_there_is_room),
+        T(mail_that_has_gone_gives_its_room_back),
         T(a_failed_sync_is_later_for_the_client),
         T(an_outcome_that_could_not_be_written_is_written_later),
         T(an_old_outcome_never_stands_behind_a_newer_one),

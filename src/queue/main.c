@@ -95,7 +95,7 @@ static void chore_done(uv_work_t *work, int status)
 
 static void chore_start(struct shell *s)
 {
-    if (s->chored || !journal_chore_begin(s->queue->journal))
+    if (s->chored || s->queue->draining || !journal_chore_begin(s->queue->journal))
         return;
     s->chored = true;
     s->chore.data = s;

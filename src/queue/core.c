@@ -198,6 +198,7 @@ void queue_reconf(struct queue *q, const struct conf *conf)
     struct letter *m;
 
     q->conf = conf;
+    q->confs++;
     sched_reconf(q->sched, &s);
     free(q->moved);
     q->nmoved = 0;
@@ -400,8 +401,9 @@ bool queue_work(struct queue *q)
     sched_advance(q->sched, q->mono);
     every_second(q);
     more = move_some(q);
+    more |= people_work(q);     /* what they let go goes at once */
     more |= dispatch_work(q);
-    return people_work(q) || more;
+    return more;
 }
 
 int64_t queue_wake(const struct queue *q)

@@ -105,6 +105,7 @@ struct queue {
     uint64_t           id_newest;       /* and now */
     uint64_t           serial, jobs, tickets;
     size_t             sweep_at;        /* in letters.slots */
+    uint32_t           confs;           /* configurations that were in force */
     uint64_t          *moved;           /* ids of letters to route again, or NULL */
     size_t             nmoved;
     int64_t            next_second;

@@ -92,7 +92,7 @@ static struct lease *lease_new(struct queue *q, struct job *job, struct peer *ag
     if (l == NULL)
         return NULL;
     *l = (struct lease){ .number = ++q->jobs, .job = job, .agent = agent,
-                         .deadline = q->mono + LEASE, .nrcpts = job_count(job),
+                         .deadline = q->mono + LEASE, .nrcpts = job_count(job), .conf = q->confs,
                          .sender = { l->bytes, sender.n },
                          .rcpts = { l->bytes + sender.n, rcpts.n } };
     memcpy(l->bytes, sender.n > 0 ? sender.p : "", sender.n);
@@ -183,9 +183,12 @@ bool dispatch_work(struct queue *q)
 static void back(struct queue *q, struct lease *l)
 {
     struct job *job = l->job;
+    struct letter *m = job->letter;
+    uint32_t conf = l->conf;
 
     lease_end(q, l);
     outcome_back(q, job);
+    outcome_reroute(q, m, conf);
 }
 
 void dispatch_peer_gone(struct queue *q, struct peer *p)

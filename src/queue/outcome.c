@@ -4,6 +4,7 @@
 #include "queue/history.h"
 #include "queue/outcome.h"
 #include "queue/past.h"
+#include "queue/recover.h"
 #include "queue/report.h"
 
 static const int64_t LEAVING = 5000;    /* ms */
@@ -289,29 +290,43 @@ static void settle(struct queue *q, struct lease *l, const struct verdicts *all,
 
 /* ----------------------------------------------------------------- public -- */
 
+void outcome_reroute(struct queue *q, struct letter *m, uint32_t conf)
+{
+    if (conf == q->confs)
+        return;
+    recover_route(q, m);
+    letter_start(q, m);
+}
+
 bool outcome_result(struct queue *q, struct peer *p, const struct msg_result *m)
 {
     struct lease *l = roster_get(&q->leases, m->job);
     struct arena arena = ARENA(16 << 20);
     struct verdicts all;
+    struct letter *letter;
+    uint32_t conf;
     bool ok;
 
     if (l == NULL)
         return m->job > 0 && m->job <= q->jobs;     /* an answer that came too late */
     if (l->agent != p || m->trouble >= TROUBLE_COUNT || m->host.n > OUTCOME_HOST_MAX)
         return false;
+    letter = l->job->letter;
+    conf = l->conf;
     if (m->trouble == TROUBLE_LEAVING) {
         struct job *job = l->job;
 
         p->leaving = q->mono + LEAVING;
         lease_end(q, l);
         outcome_back(q, job);
+        outcome_reroute(q, letter, conf);
         return true;
     }
     ok = verdicts_begin(&all, l, &arena) && verdicts_read(&all, m);
     if (ok) {
         settle(q, l, &all, (enum trouble)m->trouble, m->host);
         lease_end(q, l);
+        outcome_reroute(q, letter, conf);
     }
     arena_free(&arena);
     return ok;
@@ -320,7 +335,9 @@ bool outcome_result(struct queue *q, struct peer *p, const struct msg_result *m)
 void outcome_no_answer(struct queue *q, struct lease *l)
 {
     struct arena arena = ARENA(1 << 20);
+    struct letter *m = l->job->letter;
     struct verdicts all;
+    uint32_t conf = l->conf;
 
     if (verdicts_begin(&all, l, &arena)) {
         settle(q, l, &all, TROUBLE_SESSION, (struct slice){ 0 });
@@ -331,6 +348,7 @@ void outcome_no_answer(struct queue *q, struct lease *l)
         lease_end(q, l);
         outcome_back(q, job);
     }
+    outcome_reroute(q, m, conf);
     arena_free(&arena);
 }
 

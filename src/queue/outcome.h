@@ -15,6 +15,10 @@ void outcome_no_answer(struct queue *q, struct lease *l);
 /* outcome_back - the agent has gone: ready again, or held or removed if a person said so */
 void outcome_back(struct queue *q, struct job *job);
 
+/* outcome_reroute - a job of m is back that was away since there were `conf`
+ * configurations: if there is another now, route the letter again */
+void outcome_reroute(struct queue *q, struct letter *m, uint32_t conf);
+
 /* outcome_expire - a waiting job is of age: its recipients fail */
 void outcome_expire(struct queue *q, struct job *job);
 

@@ -104,7 +104,7 @@ static const char conf_text[] =
     "route \"wait.test\" { via = hold }\n"
     "queue { lifetime = 5d  warn = 4h  retry = {5m, 15m, 1h, 4h}  jitter = 0 }\n";
 
-static struct conf *read_conf(void)
+static struct conf *read_conf(const char *text)
 {
     char path[] = "/tmp/queueXXXXXX";
     struct buf errors = BUF(65536);
@@ -112,7 +112,7 @@ static struct conf *read_conf(void)
     struct conf *conf;
 
     assert_true(fd >= 0);
-    assert_true(write(fd, conf_text, sizeof conf_text - 1) == (ssize_t)sizeof conf_text - 1);
+    assert_true(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
     close(fd);
     conf = conf_parse(path, &errors);
     unlink(path);
@@ -142,7 +142,7 @@ static void open_queue(void)
 static int setup(void **state)
 {
     (void)state;
-    world = (struct world){ .conf = read_conf(), .disk = disk_mem((int64_t)1 << 40) };
+    world = (struct world){ .conf = read_conf(conf_text), .disk = disk_mem((int64_t)1 << 40) };
     open_queue();
     return 0;
 }
@@ -588,6 +588,28 @@ static void a_message_expires_and_is_reported_once(void **state)
     assert_int_equal(world.delivers, 3);        /* the first try, the warning, the report */
 }
 
+static void a_job_that_was_away_during_a_reload_takes_the_new_route(void **state)
+{
+    static const char *const rcpts[] = { "a@partner.test" };
+    struct outcome later = verdict(0, FATE_LATER);
+    struct conf *old = world.conf;
+
+    (void)state;
+    commit_to("s@e", rcpts, 1, 1);
+    work(0);
+    assert_string_equal(world.destination, "host:127.0.0.1:2600");
+    world.conf = read_conf("hostname = \"mx.ours.test\"\nspool = \"/nowhere\"\n"
+                           "listen \"127.0.0.1:2525\" { role = sink }\n"
+                           "route \"partner.test\" { via = \"127.0.0.1:2700\" }\n");
+    queue_reconf(world.queue, world.conf);
+    conf_free(old);
+    work(0);
+    assert_true(say_result(&world.relay, world.job, 1, &later, 1, 1));
+    work(6 * 60 * 1000);
+    assert_int_equal(world.delivers, 2);
+    assert_string_equal(world.destination, "host:127.0.0.1:2700");
+}
+
 /* --- people ------------------------------------------------------------------------ */
 
 static void a_route_that_holds_waits_for_a_person(void **state)
@@ -827,6 +849,7 @@ int main(void)
         T(a_failure_is_reported_to_the_resolved_sender),
         T(nobody_is_told_about_a_message_without_a_sender),
         T(a_message_expires_and_is_reported_once),
+        T(a_job_that_was_away_during_a_reload_takes_the_new_route),
         T(a_route_that_holds_waits_for_a_person),
         T(what_a_person_holds_stays_held_over_a_restart),
         T(removal_ends_waiting_mail_without_a_report),

@@ -80,8 +80,15 @@ def stat_fields(pid):
 
 
 def is_running(pid):
+    """An ended process still runs while one of its threads does: it may sit in a
+    sync and hold files and locks."""
     fields = stat_fields(pid)
-    return bool(fields) and fields[0] not in (b"Z", b"X")
+    if not fields or fields[0] not in (b"Z", b"X"):
+        return bool(fields)
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except OSError:
+        return False
 
 
 def children(pid):

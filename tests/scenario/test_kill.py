@@ -5,6 +5,7 @@ POSTRIDER_SEED repeats a run: the same messages, the same victims in the same or
 """
 import os
 import random
+import subprocess
 import time
 
 import messages
@@ -20,6 +21,7 @@ CONCURRENCY = 4             # attempts at the same time to one destination
 RECIPIENTS = 5              # of a message, at most
 VICTIMS = {"queue": 30, "local": 20, "relay": 20, "smtpd": 15, "lookup": 3, "console": 2, "everything": 10}
 BETWEEN = (0.05, 0.35)      # seconds between two kills
+SPOOL_MAX = int(os.environ.get("POSTRIDER_SPOOL_MAX", 30 << 30))    # bytes of disk
 PATIENCE = 3                # seconds to wait for mail to be accepted again before the next kill
 USERS = [f"user{n}" for n in range(8)]
 
@@ -63,7 +65,7 @@ class Killer:
     def __init__(self, server, rng, ledger):
         self.server, self.rng, self.ledger = server, rng, ledger
         self.kills = []             # (time, who)
-        self.slowest = 0
+        self.slowest = self.largest = 0
 
     def one(self):
         who = self.rng.choices(list(VICTIMS), list(VICTIMS.values()))[0]
@@ -83,6 +85,11 @@ class Killer:
         pids = self.server.roles().get(role, [])
         return bool(pids) and kill_quietly(self.rng.choice(sorted(pids)))
 
+    def measure(self):
+        """Disk that the spool takes."""
+        used = subprocess.run(["du", "-sk", self.server.spool], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.largest = max(self.largest, int(used.stdout.split()[0]) << 10)
+
     def wait_for_load(self, had):
         """A kill without mail under way since the last one would tell little."""
         end = time.monotonic() + PATIENCE
@@ -97,6 +104,8 @@ class Killer:
             if not self.server.process.alive():
                 raise AssertionError(f"the master is gone: {self.server.log_text()[-2000:]}")
             self.one()
+            if len(self.kills) % 25 == 0:
+                self.measure()
 
 
 def unexplained(times, kills):
@@ -133,11 +142,12 @@ def test_nothing_accepted_is_lost_by_kill_9_at_random_moments_under_load(make_se
         server.stop()
         verdict = Verdict(ledger, collect(server, sink))
         print(f"\n{len(killer.kills)} kills in {took:.0f} s, seed {SEED}: {len(ledger.acks)} messages; {verdict.line()}; "
-              f"slowest restart {killer.slowest:.1f} s")
+              f"slowest restart {killer.slowest:.1f} s; largest spool {killer.largest >> 20} MiB")
         verdict.assert_kept()
         assert len(ledger.acks) >= len(killer.kills) / 2, "there was hardly any load"
         quarantined = list((server.spool / "quarantine").glob("*")) if (server.spool / "quarantine").is_dir() else []
         assert not quarantined, f"recovery could not read something: {quarantined}"
+        assert killer.largest < SPOOL_MAX, f"the spool took {killer.largest >> 20} MiB for a few messages"
         # a kill may repeat what was in flight at that moment, and nothing else
         bound = len(killer.kills) * CONCURRENCY * RECIPIENTS * 3
         assert verdict.copies_too_many <= bound

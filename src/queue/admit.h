@@ -2,7 +2,7 @@
 #pragma once
 #include "queue/core.h"
 
-enum { ADMIT_INLINE_MAX = 256 << 10, LENT_MAX = 64 /* files lent to one smtpd */,
+enum { ADMIT_INLINE_MAX = 256 << 10, LENT_MAX = 1024 /* files lent to one smtpd */,
        LENT_FIRST = 2 };
 
 /* A file lent to one smtpd and to nobody else. */

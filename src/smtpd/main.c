@@ -277,7 +277,7 @@ static bool map_tables(struct smtpd *d)
 
 static int fd_most(void)
 {
-    enum { RESERVE = 2 * COMMIT_STOCK_MAX };
+    enum { RESERVE = 1024 + 2 * COMMIT_STOCK_MAX };     /* the files that a queue lends at most */
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)

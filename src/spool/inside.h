@@ -5,7 +5,8 @@
 enum {
     SPARES_WANTED = 1,          /* made ahead, so that no commit waits for one */
     SPARES_KEPT = 4,            /* more are given back to the file system */
-    KEEP_RECOVERED_MS = 60000,  /* a found segment still answers repeated commits */
+    KEEP_RECOVERED_MS = 60000,  /* a found segment still answers repeated commits... */
+    KEEP_RECOVERED = 6,         /* ...if it is among the newest: restarts must not fill the disk */
     CUT_PATIENCE_MS = 1000,     /* how long a cut waits for company */
 };
 

@@ -302,13 +302,12 @@ static bool clean_step(struct journal *j)
 static bool may_clean(const struct journal *j, size_t at, int64_t now)
 {
     const struct segment *s = j->segments[at];
-    uint64_t used = s->end - SEGMENT_START;
+    bool kept = now < s->keep_until && at + KEEP_RECOVERED >= j->nsegments;
 
     if (at > 0 && j->segments[at - 1]->damaged)
         return false;
-    return s->number != j->active && !s->unsure && now >= s->keep_until
-        && s->tried != j->reclaims + 1
-        && (s->live == 0 || s->live_bytes * 4 < used);
+    return s->number != j->active && !s->unsure && !kept && s->tried != j->reclaims + 1
+        && (s->live == 0 || s->live_bytes * 4 < j->o.segment_size);
 }
 
 /* candidate - the segment most worth cleaning. Never the newest: its number

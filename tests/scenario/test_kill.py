@@ -21,7 +21,7 @@ CONCURRENCY = 4             # attempts at the same time to one destination
 RECIPIENTS = 5              # of a message, at most
 VICTIMS = {"queue": 30, "local": 20, "relay": 20, "smtpd": 15, "lookup": 3, "console": 2, "everything": 10}
 BETWEEN = (0.05, 0.35)      # seconds between two kills
-SPOOL_MAX = int(os.environ.get("POSTRIDER_SPOOL_MAX", 30 << 30))    # bytes of disk
+SPOOL_MAX = int(os.environ.get("POSTRIDER_SPOOL_MAX", 2 << 30))     # bytes of disk
 PATIENCE = 3                # seconds to wait for mail to be accepted again before the next kill
 USERS = [f"user{n}" for n in range(8)]
 

@@ -1,0 +1,33 @@
+"""What README.md promises about configurations is true."""
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import postrider
+
+README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+
+
+def configurations():
+    """Each indented block that begins with a hostname is a whole file."""
+    blocks = re.findall(r"(?:^    .*\n)+", README.read_text(encoding="utf-8"), re.MULTILINE)
+    files = ["".join(line[4:] + "\n" for line in block.splitlines()) for block in blocks]
+    return [text for text in files if text.startswith("hostname")]
+
+
+def test_the_readme_has_five_configurations():
+    assert len(configurations()) == 5
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_configuration_of_the_readme_is_right(number, tmp_path):
+    """Only the tables, which are somebody's own, are put elsewhere."""
+    for name in ("recipients", "aliases"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    path = tmp_path / "postrider.conf"
+    path.write_text(configurations()[number].replace("/etc/postrider/", f"{tmp_path}/"), encoding="utf-8")
+    done = subprocess.run([postrider.COMMAND, "config", "check", path],
+                          capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,109 @@
+/* changes.c - hold, release, retry, remove: what each does to one letter. */
+#include "log/log.h"
+#include "queue/bundle.h"
+#include "queue/changes.h"
+#include "queue/history.h"
+#include "queue/outcome.h"
+#include "queue/recover.h"
+#include "queue/report.h"
+
+static void append_one(struct queue *q, struct letter *m, enum record_type type,
+                       struct slice head)
+{
+    struct bundle *u = bundle_new(m);
+
+    if (u != NULL && bundle_add(u, type, m, head))
+        bundle_append(q, u);
+    else
+        bundle_free(u);
+}
+
+bool change_hold(struct queue *q, struct letter *m)
+{
+    if (m->flags & LETTER_HELD)
+        return false;
+    m->flags |= LETTER_HELD;
+    m->flags &= (uint16_t)~LETTER_RELEASED;
+    for (struct job *job = NULL; (job = job_next(m, job)) != NULL; )
+        if (job->sched.state == SCHED_READY || job->sched.state == SCHED_DEFERRED)
+            sched_hold(q->sched, &job->sched);
+    append_one(q, m, RECORD_HELD, SLICE_LIT("held by a person"));
+    log_event(EVENT_HELD, LF_ID("id", m->entry.id));
+    history_note(q, m->entry.id, EVENT_HELD, SLICE_LIT("held by a person"), (struct slice){ 0 });
+    return true;
+}
+
+static void let_go(struct queue *q, struct letter *m)
+{
+    m->flags &= (uint16_t)~LETTER_HELD;
+    m->flags |= LETTER_RELEASED;
+    for (struct job *job = NULL; (job = job_next(m, job)) != NULL; )
+        if (job->sched.state == SCHED_HELD)
+            sched_park(q->sched, &job->sched);
+    recover_route(q, m);
+    letter_start(q, m);
+    append_one(q, m, RECORD_RELEASED, (struct slice){ 0 });
+    log_event(EVENT_RELEASED, LF_ID("id", m->entry.id));
+    history_note(q, m->entry.id, EVENT_RELEASED, (struct slice){ 0 }, (struct slice){ 0 });
+}
+
+static bool any_held(struct letter *m)
+{
+    for (struct job *job = NULL; (job = job_next(m, job)) != NULL; )
+        if (job->sched.state == SCHED_HELD)
+            return true;
+    return false;
+}
+
+bool change_release(struct queue *q, struct letter *m)
+{
+    if (!(m->flags & LETTER_HELD) && !any_held(m))
+        return false;
+    let_go(q, m);
+    return true;
+}
+
+bool change_retry(struct queue *q, struct letter *m)
+{
+    if (m->flags & LETTER_HELD)
+        return false;           /* a person's hold is undone by release only */
+    if (any_held(m))
+        let_go(q, m);
+    for (struct job *job = NULL; (job = job_next(m, job)) != NULL; ) {
+        if (job->sched.state != SCHED_DEFERRED && job->sched.state != SCHED_READY)
+            continue;
+        sched_forgive(q->sched, job->sched.dest);
+        if (job->sched.state == SCHED_DEFERRED)
+            sched_ready(q->sched, &job->sched);
+    }
+    return true;
+}
+
+bool change_remove(struct queue *q, struct letter *m)
+{
+    struct bundle *u;
+    struct job *job, *next;
+
+    if (m->flags & (LETTER_REMOVING | LETTER_CANCELLED))
+        return false;
+    m->flags |= LETTER_CANCELLED;
+    m->flags &= (uint16_t)~(LETTER_WARNED | LETTER_ASTRAY);
+    report_forget(q, m);
+    for (job = job_next(m, NULL); job != NULL; job = next) {
+        next = job->next;
+        if (job->sched.state == SCHED_LEASED)
+            continue;
+        sched_detach(q->sched, &job->sched);
+        job_free(job);
+    }
+    u = bundle_new(m);
+    if (u != NULL)
+        u->by = "person";
+    letter_finish(q, m, u);
+    if (u != NULL && u->n > 0)
+        bundle_append(q, u);
+    else
+        bundle_free(u);
+    count_add(removed, 1);
+    return true;
+}

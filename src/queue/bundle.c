@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include "log/log.h"
 #include "queue/admit.h"
+#include "queue/birth.h"
 #include "queue/history.h"
-#include "queue/report.h"
 #include "queue/bundle.h"
 
 static const int64_t AGAIN = 5000;      /* ms until stalled units are tried again */
@@ -153,7 +153,7 @@ static void finish(struct queue *q, struct bundle *u)
 
     count(q, u, -1);
     for (size_t i = 0; i < u->nborn; i++)
-        report_born(q, u->born[i]);
+        birth_durable(q, u->born[i]);
     if (gone) {
         history_removed(q, m->entry.id, u->by);
         log_event(EVENT_REMOVED, LF_ID("id", m->entry.id), LF_STR("by", u->by));

@@ -51,10 +51,7 @@ bool report_resolved(struct queue *q, const struct msg_resolved *m);
 /* report_lookup_gone - what was asked will not be answered */
 void report_lookup_gone(struct queue *q);
 
-/* report_born - the report is durable: it may go */
-void report_born(struct queue *q, struct letter *report);
-
-/* report_forget - a person removed the letter */
+/* report_forget - all is told, or a person removed the letter */
 void report_forget(struct queue *q, struct letter *m);
 
 static inline struct report *report_get(const struct queue *q, const struct letter *m)

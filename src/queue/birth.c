@@ -1,0 +1,192 @@
+/* birth.c - a report becomes a letter, in one unit with the failures it tells of. */
+#include "log/log.h"
+#include "queue/birth.h"
+#include "queue/cache.h"
+#include "queue/history.h"
+#include "queue/outcome.h"
+#include "queue/past.h"
+#include "queue/route.h"
+
+static struct letter *new_letter(struct queue *q, uint64_t id, struct slice envelope,
+                                 struct slice body)
+{
+    struct letter *m = letter_new(&q->pages);
+
+    if (m == NULL)
+        return NULL;
+    m->entry.id = id;
+    m->nonce = nonce_fold(id);
+    m->arrived = q->wall;
+    m->flags = LETTER_BOUNCE;
+    if (!roster_put(&q->letters, m)) {
+        letter_free(&q->pages, m);
+        return NULL;
+    }
+    if (!route_letter(q, m, envelope, NULL)) {
+        letter_drop(q, m);
+        return NULL;
+    }
+    cache_put(q->cache, id, envelope, body);
+    return m;
+}
+
+void birth_durable(struct queue *q, struct letter *m)
+{
+    struct slice envelope, body;
+
+    m->flags |= LETTER_DURABLE;
+    count_add(bounces, 1);
+    log_event(EVENT_QUEUED, LF_ID("id", m->entry.id), LF_STR("report", "yes"),
+              LF_NUM("bytes", m->entry.length));
+    if (q->history != NULL && letter_read(q, m, &envelope, &body))
+        history_received(q, m->entry.id, envelope, body.n);
+    letter_start(q, m);
+}
+
+/* put_failures - OUTCOME records: one for each host, the last takes the rest */
+
+static bool put_failures(struct bundle *u, struct report *r)
+{
+    const struct failure *f = r->failures;
+    struct buf outcomes = BUF(PAST_HEAD_MAX), bytes = BUF(PAST_HEAD_MAX + 8192);
+    struct wire w = wire_writer(&outcomes), out = wire_writer(&bytes);
+    bool ok = true;
+
+    while (ok && f != NULL) {
+        struct past_head head = { .host = f->host, .flags = f->expired ? PAST_EXPIRED : 0 };
+
+        buf_clear(&outcomes);
+        buf_clear(&bytes);
+        for (; f != NULL && (u->n + 3 >= BUNDLE_RECORDS || slice_eq(f->host, head.host)); f = f->next)
+            if (slice_eq(f->return_path, r->to)) {
+                outcome_put(&w, &(struct outcome){ .index = f->index, .fate = FATE_NEVER,
+                    .code = f->code, .status = f->status, .text = f->text });
+                head.noutcomes++;
+            }
+        head.outcomes = buf_view(&outcomes);
+        past_put(&out, &head);
+        ok = !w.bad && !out.bad
+          && (head.noutcomes == 0 || bundle_add(u, RECORD_OUTCOME, r->letter, buf_view(&bytes)));
+    }
+    buf_free(&outcomes);
+    buf_free(&bytes);
+    return ok;
+}
+
+static bool put_warned(struct bundle *u, struct letter *m)
+{
+    struct buf bytes = BUF(256);
+    struct wire out = wire_writer(&bytes);
+    bool ok;
+
+    past_put(&out, &(struct past_head){ .flags = PAST_WARNED });
+    ok = !out.bad && bundle_add(u, RECORD_OUTCOME, m, buf_view(&bytes));
+    buf_free(&bytes);
+    return ok;
+}
+
+/* told - what was reported waits no more */
+
+static void told(struct report *r)
+{
+    struct failure **at = &r->failures;
+
+    if (r->warning) {
+        r->letter->flags |= LETTER_WARNED;
+        r->warn = r->warning = false;
+        return;
+    }
+    while (*at != NULL)
+        if (slice_eq((*at)->return_path, r->to))
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+}
+
+static void tell(struct queue *q, const struct report *r, const struct letter *born)
+{
+    enum event event = born == NULL ? EVENT_DOUBLE_BOUNCE : r->warning ? EVENT_WARNED
+                                                                       : EVENT_BOUNCED;
+    char id[ID_TEXT + 1];
+
+    if (born == NULL && r->warning)
+        return;                 /* nobody to warn: nothing has happened */
+    id_text(born != NULL ? born->entry.id : 0, id);
+    log_event(event, LF_ID("id", r->id), LF_TEXT("to", r->to),
+              LF_STR("report", born != NULL ? id : ""));
+    history_note(q, r->id, event, r->to, born != NULL ? slice_cstr(id) : (struct slice){ 0 });
+}
+
+/* finish_write - the end of both ways: append, and go on with the next group */
+
+static void finish_write(struct queue *q, struct report *r, struct bundle *u, struct letter *born)
+{
+    struct letter *m = r->letter;
+
+    tell(q, r, born);
+    told(r);
+    if (r->failures == NULL && !r->warn) {
+        report_forget(q, m);
+        letter_finish(q, m, u);
+    }
+    if (u->n > 0)
+        bundle_append(q, u);
+    else
+        bundle_free(u);
+    if (m->flags & LETTER_FAILING)
+        report_consider(q, m);
+}
+
+static bool records(struct bundle *u, struct report *r)
+{
+    return r->warning ? put_warned(u, r->letter) : put_failures(u, r);
+}
+
+bool birth_nobody(struct queue *q, struct report *r)
+{
+    struct bundle *u = bundle_new(r->letter);
+
+    if (u == NULL || (!r->warning && !records(u, r))) {
+        bundle_free(u);
+        return false;
+    }
+    finish_write(q, r, u, NULL);
+    return true;
+}
+
+static struct letter *make(struct queue *q, struct report *r, const struct readers *readers,
+                           struct bundle *u)
+{
+    struct buf envelope = BUF(ENVELOPE_MAX), text = BUF(64 << 20);
+    uint64_t id = id_next(&q->ids, q->wall);
+    struct slice original, body;
+    struct letter *born = NULL;
+    bool eight_bit = false;
+    struct envelope e;
+
+    if (letter_read(q, r->letter, &original, &body) && envelope_get(original, &e)
+        && notice_write(q, r, &e, body, id, &text, &eight_bit)
+        && notice_address(q, &e, readers, eight_bit, &envelope))
+        born = new_letter(q, id, buf_view(&envelope), buf_view(&text));
+    if (born != NULL && !(bundle_add_report(u, born, buf_view(&envelope), buf_view(&text))
+                          && records(u, r))) {
+        letter_drop(q, born);
+        born = NULL;
+    }
+    buf_free(&envelope);
+    buf_free(&text);
+    return born;
+}
+
+bool birth_write(struct queue *q, struct report *r, const struct readers *readers)
+{
+    struct bundle *u = bundle_new(r->letter);
+    struct letter *born = u != NULL ? make(q, r, readers, u) : NULL;
+
+    if (born == NULL) {
+        bundle_free(u);
+        return false;
+    }
+    finish_write(q, r, u, born);
+    return true;
+}

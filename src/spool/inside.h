@@ -140,11 +140,30 @@ struct segment *journal_segment_add(struct journal *j, uint32_t number);       /
 void journal_segment_drop(struct journal *j, struct segment *s);
 void journal_quarantined(struct journal *j, const char *what, const char *where);
 
+/* grown - room for one more element; NULL and nothing changed without memory */
+void *grown(void *array, size_t n, size_t *cap, size_t size);
+
+/* batch.c */
+void batch_clear(struct batch *b);
+void batch_free(struct batch *b);
+
+/* batch_move - append units [first, end) of one batch to another; false: no
+ * memory, and some of them may be there */
+bool batch_move(struct batch *to, struct batch *from, size_t first, size_t end);
+
 /* A unit of the journal's own: begin, add, end. False: no memory, nothing stays. */
 struct unit *unit_begin(struct journal *j, struct batch *b, void *user);
 bool unit_add(struct batch *b, struct unit *u, struct item item, const struct record_view *r,
               const struct record_message *m);
 bool unit_end(struct journal *j, struct batch *b, struct unit *u);
+struct journal_entry *item_entry(struct journal *j, const struct item *item);  /* or NULL */
+
+/* cut.c */
+void cut_add(struct journal *j, struct journal_place place, uint64_t orphan);
+bool cuts_take(struct journal *j);      /* in front of what waits; false: not now */
+void cuts_done(struct journal *j);      /* they are durable */
+
+/* read.c */
 int  journal_read_record(struct journal *j, struct journal_place at, struct buf *to,
                          struct record_view *r);
 

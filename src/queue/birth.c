@@ -129,10 +129,7 @@ static void finish_write(struct queue *q, struct report *r, struct bundle *u, st
         report_forget(q, m);
         letter_finish(q, m, u);
     }
-    if (u->n > 0)
-        bundle_append(q, u);
-    else
-        bundle_free(u);
+    bundle_append(q, u);
     if (m->flags & LETTER_FAILING)
         report_consider(q, m);
 }

@@ -123,6 +123,10 @@ static void append(struct queue *q, struct bundle *u)
 
 void bundle_append(struct queue *q, struct bundle *u)
 {
+    if (u == NULL || u->n == 0) {
+        bundle_free(u);
+        return;
+    }
     count(q, u, 1);
     append(q, u);
 }

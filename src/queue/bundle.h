@@ -38,7 +38,7 @@ bool bundle_add(struct bundle *u, enum record_type type, struct letter *m, struc
 bool bundle_add_report(struct bundle *u, struct letter *report, struct slice envelope,
                      struct slice body);
 
-/* bundle_append - hand it to the journal */
+/* bundle_append - hand it to the journal; one that is empty (or NULL) just ends */
 void bundle_append(struct queue *q, struct bundle *u);
 
 /* bundle_commit - append the MESSAGE of a COMMIT; false: no memory */

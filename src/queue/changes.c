@@ -100,10 +100,7 @@ bool change_remove(struct queue *q, struct letter *m)
     if (u != NULL)
         u->by = "person";
     letter_finish(q, m, u);
-    if (u != NULL && u->n > 0)
-        bundle_append(q, u);
-    else
-        bundle_free(u);
+    bundle_append(q, u);
     count_add(removed, 1);
     return true;
 }

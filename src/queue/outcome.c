@@ -149,10 +149,7 @@ void letter_finish(struct queue *q, struct letter *m, struct bundle *u)
         u->by = "delivery";
     if (bundle_add(u, RECORD_REMOVED, m, slice_cstr(u->by)))
         m->flags |= LETTER_REMOVING;
-    if (own != NULL && own->n > 0)
-        bundle_append(q, own);
-    else
-        bundle_free(own);
+    bundle_append(q, own);
 }
 
 static void fail(struct queue *q, const struct lease *l, const struct verdict *v,
@@ -281,10 +278,7 @@ static void settle(struct queue *q, struct lease *l, const struct verdicts *all,
     if (u != NULL && (m->flags & LETTER_CANCELLED))
         u->by = "person";
     letter_finish(q, m, u);
-    if (u != NULL && u->n > 0)
-        bundle_append(q, u);
-    else
-        bundle_free(u);
+    bundle_append(q, u);
     report_consider(q, m);
 }
 
@@ -365,10 +359,7 @@ void outcome_back(struct queue *q, struct job *job)
         if (u != NULL)
             u->by = "person";
         letter_finish(q, m, u);
-        if (u != NULL && u->n > 0)
-            bundle_append(q, u);
-        else
-            bundle_free(u);
+        bundle_append(q, u);
     } else if (m->flags & LETTER_HELD) {
         sched_hold(q->sched, &job->sched);
     } else {

@@ -5,6 +5,8 @@
 
 enum { ORIGINAL_MAX = 1 << 20, ARENA_MAX = 64 << 20 };
 
+static const int64_t ORIGINAL_WAIT = 10 * 60 * 1000;    /* ms */
+
 /* parse_status - "5.1.1"; all zero if it is not one */
 
 static void parse_status(struct slice text, unsigned status[3])
@@ -92,24 +94,40 @@ static size_t rcpts_late(struct queue *q, struct letter *m, const struct envelop
     return n;
 }
 
-/* read_large - the beginning of a large body, into `to` */
+/* read_large - the beginning of a large body, into `to`; false: it cannot be read now */
 
-static struct slice read_large(struct queue *q, const struct letter *m, size_t most,
-                               uint64_t *length, struct buf *to)
+static bool read_large(struct queue *q, const struct letter *m, uint64_t *length, struct buf *to)
 {
     int handle = journal_large_open(q->journal, &m->entry, length);
-    size_t n = *length < most ? (size_t)*length : most;
+    size_t n = *length < ORIGINAL_MAX ? (size_t)*length : ORIGINAL_MAX;
     char *room;
     ssize_t got;
 
     if (handle < 0)
-        return (struct slice){ 0 };
+        return false;
     room = buf_room(to, n);
-    got = room != NULL ? q->disk->read(q->disk->ctx, handle, room, n, 0) : 0;
+    got = room != NULL ? q->disk->read(q->disk->ctx, handle, room, n, 0) : -1;
     q->disk->close(q->disk->ctx, handle);
     if (got > 0)
         buf_added(to, (size_t)got);
-    return buf_view(to);
+    return got == (ssize_t)n;
+}
+
+/* add_original - what is returned of the message. A disk in trouble is waited for;
+ * but at last a report without the original is better than none */
+
+static bool add_original(struct queue *q, const struct report *r, struct slice body,
+                         struct buf *large, struct dsn *dsn)
+{
+    dsn->message = body;
+    dsn->message_size = body.n;
+    if (!(r->letter->entry.flags & JOURNAL_LARGE))
+        return true;
+    if (!read_large(q, r->letter, &dsn->message_size, large)
+        && q->mono - r->since < ORIGINAL_WAIT)
+        return false;
+    dsn->message = buf_view(large);
+    return true;
 }
 
 bool notice_write(struct queue *q, struct report *r, const struct envelope *e, struct slice body,
@@ -117,7 +135,6 @@ bool notice_write(struct queue *q, struct report *r, const struct envelope *e, s
 {
     struct arena arena = ARENA(ARENA_MAX);
     struct buf original = BUF(ORIGINAL_MAX);
-    uint64_t length = body.n;
     struct dsn dsn = {
         .kind = r->warning ? DSN_DELAYED : DSN_FAILED, .hostname = q->conf->hostname,
         .to = r->to, .id = id, .original_id = r->id, .now = q->wall, .arrived = e->arrived,
@@ -126,15 +143,11 @@ bool notice_write(struct queue *q, struct report *r, const struct envelope *e, s
     struct dsn_rcpt *rcpts = arena_array(&arena, e->nrcpts, sizeof *rcpts);
     bool ok = false;
 
-    if (r->letter->entry.flags & JOURNAL_LARGE)
-        body = read_large(q, r->letter, ORIGINAL_MAX, &length, &original);
     if (rcpts != NULL)
         dsn.nrcpts = r->warning ? rcpts_late(q, r->letter, e, &arena, rcpts)
                                 : rcpts_failed(r, rcpts);
     dsn.rcpts = rcpts;
-    dsn.message = body;
-    dsn.message_size = length;
-    if (dsn.nrcpts > 0)
+    if (dsn.nrcpts > 0 && add_original(q, r, body, &original, &dsn))
         ok = dsn_write(&dsn, out, eight_bit);
     buf_free(&original);
     arena_free(&arena);

@@ -12,7 +12,7 @@ struct readers {
 
 /* notice_write - the whole report into `out`: of the failures with the return
  * path r->to, or of who still waits. e, body: of the letter; id: of the report.
- * False: there is nothing to tell, or no memory. */
+ * False: there is nothing to tell, no memory, or the original cannot be read now. */
 bool notice_write(struct queue *q, struct report *r, const struct envelope *e, struct slice body,
                   uint64_t id, struct buf *out, bool *eight_bit);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <errno.h>
+#include "base/crc32c.h"
 #include "../sim/disk_mem.c"
 #include "queue/core.h"
 #include "queue/past.h"
@@ -734,6 +736,58 @@ static void mail_that_has_gone_gives_its_room_back(void **state)
     buf_free(&envelope);
 }
 
+/* The large files cannot be opened while large_fails. */
+static int (*open_well)(void *ctx, const char *name, unsigned how);
+static bool large_fails;
+
+static int open_badly(void *ctx, const char *name, unsigned how)
+{
+    return large_fails && strncmp(name, "large/", 6) == 0 ? -EIO : open_well(ctx, name, how);
+}
+
+/* commit_large - a message whose body is in the file lent last */
+
+static void commit_large(const char *sender, const char *const *rcpts, size_t n, struct slice body)
+{
+    struct buf envelope = BUF(1 << 16);
+    char name[64];
+    int handle;
+
+    snprintf(name, sizeof name, "lent/%llx", (unsigned long long)world.lent);
+    handle = world.disk->open(world.disk->ctx, name, DISK_WRITE);
+    assert_true(handle >= 0);
+    assert_int_equal(world.disk->write(world.disk->ctx, handle, body, 0), body.n);
+    world.disk->close(world.disk->ctx, handle);
+    put_envelope(&envelope, sender, 0, rcpts, n);
+    assert_true(say_commit(&world.other_smtpd, &(struct msg_commit){ .id = id_of(8, 1),
+        .nonce = 5, .envelope = buf_view(&envelope), .lent = world.lent, .length = body.n,
+        .crc = crc32c(0, body) }));
+    buf_free(&envelope);
+}
+
+static void a_report_waits_for_a_large_original_that_cannot_be_read(void **state)
+{
+    static const char *const rcpts[] = { "a@partner.test" };
+    struct outcome never = verdict(0, FATE_NEVER);
+
+    (void)state;
+    open_well = world.disk->open;
+    world.disk->open = open_badly;
+    commit_large("s@partner.test", rcpts, 1, SLICE_LIT("Subject: a\r\n\r\nb\r\n"));
+    work(0);
+    assert_int_equal(world.fate, FATE_DONE);
+    assert_int_equal(world.delivers, 1);
+    large_fails = true;
+    assert_true(say_result(&world.relay, world.job, 0, &never, 1, 1));
+    for (int i = 0; i < 10; i++)
+        work(1000);
+    assert_int_equal(world.delivers, 1);
+    large_fails = false;
+    for (int i = 0; i < 60; i++)
+        work(1000);
+    assert_int_equal(world.delivers, 2);        /* the report */
+}
+
 static void a_failed_sync_is_later_for_the_client(void **state)
 {
     static const char *const rcpts[] = { "a@partner.test" };
@@ -856,6 +910,7 @@ int main(void)
         T(a_change_of_everything_must_be_asked_for),
         T(a_full_disk_refuses_mail_until_there_is_room),
         T(mail_that_has_gone_gives_its_room_back),
+        T(a_report_waits_for_a_large_original_that_cannot_be_read),
         T(a_failed_sync_is_later_for_the_client),
         T(an_outcome_that_could_not_be_written_is_written_later),
         T(an_old_outcome_never_stands_behind_a_newer_one),

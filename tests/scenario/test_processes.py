@@ -70,8 +70,10 @@ def test_a_killed_process_is_started_again_and_nothing_is_lost(make_server, plac
         wait_until(lambda: len(ledger.acks) > 20, what="twenty messages accepted")
         before = server.roles()
         kill_quietly(before[role][0])
-        wait_until(lambda: len(server.roles().get(role, [])) == len(before[role])
-                   and before[role][0] not in server.roles()[role], what=f"another {role}")
+        def replaced():
+            now = server.roles().get(role, [])
+            return len(now) == len(before[role]) and before[role][0] not in now
+        wait_until(replaced, what=f"another {role}")
         had = len(ledger.acks)
         wait_until(lambda: len(ledger.acks) > had + 20, what="twenty more messages accepted afterwards")
         sender.enough.set()

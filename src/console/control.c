@@ -273,6 +273,7 @@ static void client_event(struct stream *s, enum stream_event event)
         client_cut(c);
         break;
     case STREAM_CONNECTED:
+    case STREAM_SECURE:
     case STREAM_DRAINED:
         break;
     }

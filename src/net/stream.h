@@ -2,13 +2,14 @@
  *
  * The stream has events and no policy. Input gathers in `in` (bounded: reading
  * pauses while it is full), output is put into `out` and sent by
- * stream_flush(), one system call for all of it. TLS will sit between these
- * buffers and the socket without their users seeing it.
+ * stream_flush(), one system call for all of it. TLS sits between these buffers
+ * and the socket without their users seeing it.
  */
 #pragma once
 #include <uv.h>
 #include "base/buf.h"
 #include "base/ip.h"
+#include "tls/session.h"
 
 enum stream_event {
     STREAM_CONNECTED,   /* stream_connect succeeded */
@@ -16,10 +17,14 @@ enum stream_event {
     STREAM_DRAINED,     /* what stream_flush() could not send at once has now gone to the
                            system. Not told when it all went at once: ask stream_pending() */
     STREAM_EOF,         /* the other side will send no more; `in` may still hold bytes */
-    STREAM_FAILED,      /* connect, read or write failed: `error` is the errno; nothing more comes */
+    STREAM_FAILED,      /* connect, read, write or TLS failed: `error` is the errno (TLS: EPROTO, or
+                           ECONNRESET when the end was cut off), stream_error_text() the
+                           words; nothing more comes */
+    STREAM_SECURE,      /* the handshake of stream_tls_* is done: from now on it is TLS */
 };
 
 struct stream;
+struct stream_tls;      /* stream.c */
 /* The owner may call stream_close() inside. */
 typedef void stream_event_f(struct stream *s, enum stream_event event);
 typedef void stream_closed_f(struct stream *s);
@@ -42,6 +47,7 @@ struct stream {
     bool             finishing;
     uv_timer_t      *linger;    /* after stream_finish: how long to wait for the other side */
     size_t           lingered;  /* bytes thrown away meanwhile */
+    struct stream_tls *tls;     /* NULL: plain */
 };
 
 enum { STREAM_IN_MAX = 64 << 10 };  /* `in` never holds more, whatever in_max says */
@@ -72,6 +78,50 @@ void stream_pause(struct stream *s);
  * as it does. stream_pending - bytes not yet taken by the system. */
 void stream_flush(struct stream *s);
 size_t stream_pending(const struct stream *s);
+
+/* stream_error_text - after STREAM_FAILED: why, for the log. Of TLS it has the
+ * library's words, and nothing that the other side wrote. */
+const char *stream_error_text(const struct stream *s);
+
+/* --- TLS ----------------------------------------------------------------- */
+
+enum stream_tls_begin {
+    STREAM_TLS_BEGUN,       /* STREAM_SECURE or STREAM_FAILED follows */
+    STREAM_TLS_INJECTED,    /* `in` was not empty: somebody's plain text would have been taken
+                               for the other side's secret words (CVE-2011-0411, A100, A101).
+                               Nothing was begun and `in` is empty now: refuse, and close. */
+    STREAM_TLS_NO_MEMORY,   /* nothing was begun */
+};
+
+/* stream_tls_server, stream_tls_client - from here on both directions are TLS.
+ * What is in `out` still goes plain, before the handshake ("220 go ahead"). The
+ * owner has taken the command line out of `in` before. Until STREAM_SECURE
+ * nothing is shown, what is put into `out` waits, and the stream reads whatever
+ * stream_read() and stream_pause() were told; the deadline is the owner's. May be
+ * called inside any event, on a connected stream; not twice.
+ *
+ * Afterwards all is as before. EOF comes after the other side's close_notify; an
+ * end without it is STREAM_FAILED. */
+enum stream_tls_begin stream_tls_server(struct stream *s, struct tls_server *ctx);
+enum stream_tls_begin stream_tls_client(struct stream *s, struct tls_client *ctx,
+                                        const struct tls_peer *peer);
+
+/* stream_tls_info - what was agreed; false while not secure */
+bool stream_tls_info(const struct stream *s, struct tls_info *info);
+
+/* --- ends ---------------------------------------------------------------- */
+
+/* stream_half_close - after what is in `out` has gone: tell the other side that no
+ * more will come (TLS: close_notify). Reading goes on. Nothing may be put into
+ * `out` afterwards. */
+void stream_half_close(struct stream *s);
+
+/* stream_release - give the connection away: returns its descriptor, which the
+ * caller owns, and closes the stream without closing the connection (`closed`
+ * comes as usual). -1, and the stream stays: it is TLS, ended, `in` or `out` is
+ * not empty, or no descriptor is left. Outside this process the other side's
+ * bytes that the kernel holds are found as they are. */
+int stream_release(struct stream *s);
 
 /* stream_finish - after what is in `out` has gone: half-close, throw away what
  * the other side still sends for at most two seconds (closing with unread input

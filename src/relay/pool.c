@@ -146,6 +146,7 @@ static void on_event(struct stream *s, enum stream_event event)
         link_input(link);
         break;
     case STREAM_DRAINED:
+    case STREAM_SECURE:
         break;
     case STREAM_EOF:
         client_fail(&link->client, CAUSE_LOST, "closed by the host");

@@ -57,6 +57,8 @@ static void on_event(struct stream *s, enum stream_event event)
         buf_drop(&s->in, s->in.n);
         stream_flush(s);
         break;
+    case STREAM_SECURE:
+        break;
     case STREAM_DRAINED:
         drained = true;
         break;

@@ -1,0 +1,75 @@
+/* table.h - what one node knows of all: the newest entry of each origin.
+ *
+ * Merging takes of each origin what is newer (at the same version, of two
+ * different texts the greater one), so that tables which have seen the same
+ * entries are equal, whatever the order. Nobody else's word about ourselves is
+ * ever taken: a version of us that is not older than ours and not the same is
+ * reported, and the owner announces a higher one (as OSPF does, RFC 2328
+ * §13.4). An entry carries its age with it, rounded up, so it dies everywhere
+ * within the hour after its origin last refreshed it.
+ *
+ * Times are seconds of the owner's monotonic clock; the wall clock is for one
+ * check only, of versions from the future.
+ */
+#pragma once
+#include "links/payload.h"
+
+struct link {
+    struct slice name, to, spaces;
+    unsigned     cost;
+    bool         up;
+};
+
+struct origin {
+    struct slice         name;
+    struct links_version version;
+    struct slice         spaces;
+    struct slice         text;      /* the entry as it travels, without age */
+    int64_t              born;      /* second at which its age was 0 */
+    struct link         *links;     /* in order of their names */
+    unsigned             nlinks;
+};
+
+struct table {
+    char            self[LINKS_NAME + 1];
+    struct origin **origins;        /* in order of their names */
+    size_t          n, cap;
+    size_t          bytes;          /* of the TABLE that holds all of them */
+};
+
+/* What a merge did. */
+struct table_news {
+    unsigned taken;         /* entries that were newer than ours, or unknown */
+    unsigned moved;         /* of those, changed in more than `user`, or unknown, or rarely refreshed */
+    unsigned refused;       /* no room, or dated more than a day ahead */
+    struct links_version ours;      /* the highest of us that somebody else holds; ... */
+    bool     impostor;      /* ... and ours must rise above it */
+};
+
+/* table_init - self: valid name of this node, lower case */
+void table_init(struct table *t, struct slice self);
+void table_free(struct table *t);
+
+/* table_own - put our own entry in (entry_write's text), age 0. False: no memory, or malformed. */
+bool table_own(struct table *t, struct slice entry, int64_t now);
+
+/* table_merge - a good PAYLOAD_TABLE's nodes. now: s, monotonic; wall: ms since 1970. */
+struct table_news table_merge(struct table *t, struct slice nodes, int64_t now, int64_t wall);
+
+/* table_expire - drop entries whose hour is over, never our own; how many */
+unsigned table_expire(struct table *t, int64_t now);
+
+/* table_expiry - the second at which the first one's hour will be over; INT64_MAX: none */
+int64_t table_expiry(const struct table *t);
+
+/* table_find - an origin by its name, or NULL; table_index - its place, or t->n */
+struct origin *table_find(const struct table *t, struct slice name);
+size_t table_index(const struct table *t, struct slice name);
+
+/* table_digest - SHA-256 of all entries without their ages, as 64 hexadecimal digits and a NUL */
+void table_digest(const struct table *t, char digest[LINKS_DIGEST + 1]);
+
+/* table_put - append the payload TABLE with every entry; has (or empty): nodes of a
+ * TABLE that the reader has; what is there, and not older than ours, is left out.
+ * *n: how many entries. False: no room. */
+bool table_put(const struct table *t, struct slice has, int64_t now, struct buf *out, size_t *n);

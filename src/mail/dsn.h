@@ -1,4 +1,4 @@
-/* dsn.h - reports to a sender: what became of a message (RFC 3464).
+/* dsn.h - reports to a sender: what became of a message (RFC 3461, 3464, 6522, 6533).
  *
  * A pure function: facts in, a whole message out, ready for the spool (CRLF
  * lines, no line over 998 octets, 7-bit unless the returned original has 8-bit
@@ -15,7 +15,20 @@
 enum dsn_kind {
     DSN_FAILED,             /* it will not be delivered: Action: failed */
     DSN_DELAYED,            /* not yet delivered, still trying: Action: delayed */
+    DSN_DELIVERED,          /* in the recipient's mailbox: Action: delivered */
+    DSN_RELAYED,            /* given to a host that sends no reports: Action: relayed */
+    DSN_EXPANDED,           /* given to the addresses behind it: Action: expanded */
 };
+
+/* RET of MAIL (RFC 3461 §4.3). */
+enum dsn_return {
+    DSN_RETURN_ANY,         /* not given: the whole message, as body_max allows */
+    DSN_RETURN_FULL,        /* the same, asked for */
+    DSN_RETURN_HEADERS,
+};
+
+/* BY of MAIL (RFC 2852). */
+enum dsn_by { DSN_BY_NONE, DSN_BY_NOTIFY, DSN_BY_RETURN };
 
 /* What became of one recipient. */
 struct dsn_rcpt {
@@ -27,6 +40,11 @@ struct dsn_rcpt {
     struct slice remote;    /* name of the host that said so; empty: this host decided */
     int64_t      last_attempt;  /* wall clock ms; 0: never tried */
     int64_t      retry_until;   /* wall clock ms; DSN_DELAYED only; 0: not said */
+    bool          own_kind;     /* `kind` holds for this recipient, not the report's */
+    enum dsn_kind kind;
+    struct slice  orcpt;        /* ORCPT, decoded: "rfc822;Bob@example.org"; Original-Recipient */
+    int64_t       rrvs;         /* failed, for RRVS: who owns it now did not at this moment
+                                 * (wall clock ms; RFC 7293); 0: not so */
 };
 
 struct dsn {
@@ -44,7 +62,16 @@ struct dsn {
     uint64_t      message_size; /* octets of the whole original; more than message.n:
                                  * only its headers are returned */
     uint64_t      body_max;     /* return the whole original up to this many octets, else its
-                                 * headers; DSN_DELAYED returns headers only */
+                                 * headers; only a failure returns more than headers */
+    struct slice  envid;        /* ENVID, decoded: Original-Envelope-Id; empty: not given */
+    enum dsn_return ret;
+    bool          orcpt_only;   /* no Original-Recipient but from ORCPT (RFC 3461 §6.3 d);
+                                 * false: `original` stands in for it */
+    bool          utf8;         /* the original came with SMTPUTF8: types of RFC 6533 */
+    bool          requiretls;   /* it came with REQUIRETLS: headers only (RFC 8689 §5), and
+                                 * the report goes with REQUIRETLS too */
+    enum dsn_by   by;           /* it came with BY=, and ... */
+    int64_t       deliver_by;   /* ... was to be there by then, wall clock ms */
 };
 
 /* dsn_write - append the report to out (the caller gives it a max; 64 KiB plus
@@ -52,3 +79,10 @@ struct dsn {
  * it (for ENV_8BIT). False when out is full: it then holds part of a report and
  * must be thrown away. */
 bool dsn_write(const struct dsn *d, struct buf *out, bool *eight_bit);
+
+/* dsn_needs_utf8 - the report itself is a message of SMTPUTF8: its reader's address
+ * is not ASCII */
+bool dsn_needs_utf8(const struct dsn *d);
+
+/* dsn_action - "failed", "delayed", "delivered", "relayed", "expanded" */
+const char *dsn_action(enum dsn_kind kind);

@@ -1,0 +1,25 @@
+/* utf8.h - code points in bytes from outside, by the strict rules of RFC 3629.
+ *
+ * Overlong forms, surrogates and anything beyond U+10FFFF are not UTF-8, and
+ * never pass for it.
+ */
+#pragma once
+#include "base/slice.h"
+
+/* utf8_next - take one code point from the front of *rest. False: *rest is empty,
+ * or its front is no UTF-8 (then *rest is left as it was). */
+bool utf8_next(struct slice *rest, uint32_t *point);
+
+/* utf8_valid - all of s is UTF-8; ASCII is, NUL and controls included */
+bool utf8_valid(struct slice s);
+
+/* utf8_shows - may this code point be shown to a person within a line? Not C0, C1,
+ * DEL, line and paragraph separators, the controls of writing direction (which
+ * make a text look like another), byte-order mark, tags and noncharacters. */
+bool utf8_shows(uint32_t point);
+
+/* utf8_printable - UTF-8 in which every code point shows */
+bool utf8_printable(struct slice s);
+
+/* utf8_ascii - no octet above 127 */
+bool utf8_ascii(struct slice s);

@@ -5,19 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/ascii.h"
-#include "conf/doc.h"
+#include "conf/build.h"
 #include "conf/value.h"
 #include "smtp/address.h"
-
-/* What is handed from step to step of one build. */
-struct build {
-    struct conf        *conf;
-    struct conf_errors *errors;
-    bool                files;      /* look whether files are there */
-};
-
-/* A step: one block of its section into its place in conf. */
-typedef void build_f(struct build *b, const struct conf_block *block, void *owner);
 
 /* --- values -------------------------------------------------------------- */
 
@@ -72,7 +62,7 @@ static void set_values(struct build *b, const struct conf_block *block, void *ow
     }
 }
 
-static unsigned line_of(const struct conf_block *block, enum conf_set set)
+unsigned build_line(const struct conf_block *block, enum conf_set set)
 {
     const struct conf_entry *e = block_entry(block, set);
 
@@ -81,7 +71,7 @@ static unsigned line_of(const struct conf_block *block, enum conf_set set)
 
 /* --- texts with a meaning of their own ------------------------------------ */
 
-static struct slice lower_copy(struct arena *a, struct slice s)
+struct slice build_lower(struct arena *a, struct slice s)
 {
     struct slice copy = arena_copy(a, s);
     char *p = (char *)(uintptr_t)copy.p;
@@ -177,10 +167,21 @@ static void look_at(struct build *b, unsigned line, const char *name, const char
     }
 }
 
-/* check_file - the path of "file:/PATH" */
+struct slice build_path(struct build *b, unsigned line, const char *name, struct slice path)
+{
+    if (!absolute(path)) {
+        conf_error(b->errors, line, "%s: \"%.*s\" is not an absolute path; begin it with /",
+                   name, SLICE(path));
+        return (struct slice){ 0 };
+    }
+    path = arena_copy(&b->conf->arena, path);
+    if (b->files && path.p != NULL)
+        look_at(b, line, name, path.p);
+    return path;
+}
 
-static struct slice check_file(struct build *b, unsigned line, const char *name,
-                               const char *others, struct slice text)
+struct slice build_file(struct build *b, unsigned line, const char *name, const char *others,
+                        struct slice text)
 {
     struct slice path;
 
@@ -189,10 +190,7 @@ static struct slice check_file(struct build *b, unsigned line, const char *name,
                    name, SLICE(text), others);
         return (struct slice){ 0 };
     }
-    path = arena_copy(&b->conf->arena, path);
-    if (b->files && path.p != NULL)
-        look_at(b, line, name, path.p);
-    return path;
+    return build_path(b, line, name, path);
 }
 
 /* --- sections -------------------------------------------------------------- */
@@ -211,6 +209,24 @@ static void build_top(struct build *b, const struct conf_block *block, void *own
     if (!domain_valid(conf->hostname))
         conf_error(b->errors, e->line, "hostname: \"%.*s\" is not a host name; write letters, "
                    "digits and hyphens in labels, as mx.example.org", SLICE(conf->hostname));
+    build_secrets(b, block, conf);
+}
+
+/* build_listen_deliver - a sink has its own; the others deliver by domain */
+
+static void build_listen_deliver(struct build *b, const struct conf_block *block,
+                                 struct conf_listen *l)
+{
+    unsigned line = build_line(block, SET_LISTEN_deliver);
+
+    if (l->role != LISTEN_SINK && l->deliver.n > 0)
+        conf_error(b->errors, line, "deliver: only a sink has it; else write it into "
+                   "domain \"...\" { }");
+    if (l->role == LISTEN_SINK && l->deliver.n == 0)
+        l->deliver = block_entry(block, SET_LISTEN_deliver)->values[0] =
+            arena_printf(&b->conf->arena, "maildir:%.*s/sink", SLICE(b->conf->spool));
+    if (l->role == LISTEN_SINK)
+        l->deliver_kind = check_deliver(b, line, &l->deliver);
 }
 
 static void build_listen(struct build *b, const struct conf_block *block, void *owner)
@@ -225,14 +241,7 @@ static void build_listen(struct build *b, const struct conf_block *block, void *
         conf_error(b->errors, l->line, "listen: \"%.*s\" is no address with a port; write "
                    "\"ADDRESS:PORT\" or \"[ADDRESS]:PORT\", as \"0.0.0.0:25\"",
                    SLICE(block->title));
-    if (l->role == LISTEN_MX && l->deliver.n > 0)
-        conf_error(b->errors, line_of(block, SET_LISTEN_deliver), "deliver: only a sink has "
-                   "it; for mx write it into domain \"...\" { }");
-    if (l->role == LISTEN_SINK && l->deliver.n == 0)
-        l->deliver = block_entry(block, SET_LISTEN_deliver)->values[0] =
-            arena_printf(&b->conf->arena, "maildir:%.*s/sink", SLICE(b->conf->spool));
-    if (l->role == LISTEN_SINK)
-        l->deliver_kind = check_deliver(b, line_of(block, SET_LISTEN_deliver), &l->deliver);
+    build_listen_deliver(b, block, l);
 }
 
 static void build_domain(struct build *b, const struct conf_block *block, void *owner)
@@ -240,20 +249,20 @@ static void build_domain(struct build *b, const struct conf_block *block, void *
     struct conf_domain *d = owner;
 
     d->line = block->line;
-    d->name = lower_copy(&b->conf->arena, block->title);
+    d->name = build_lower(&b->conf->arena, block->title);
     if (!domain_valid(block->title))
         conf_error(b->errors, d->line, "domain: \"%.*s\" is not a domain; write letters, "
                    "digits and hyphens in labels, as example.org", SLICE(block->title));
-    d->deliver_kind = check_deliver(b, line_of(block, SET_DOMAIN_deliver), &d->deliver);
+    d->deliver_kind = check_deliver(b, build_line(block, SET_DOMAIN_deliver), &d->deliver);
     if (slice_ieq(d->recipients_text, SLICE_LIT("any"))) {
         d->recipients = RECIPIENTS_ANY;
     } else if (d->recipients_text.n > 0) {
         d->recipients = RECIPIENTS_FILE;
-        d->recipients_file = check_file(b, line_of(block, SET_DOMAIN_recipients), "recipients",
+        d->recipients_file = build_file(b, build_line(block, SET_DOMAIN_recipients), "recipients",
                                         " or any, or leave it out", d->recipients_text);
     }
     if (d->aliases_text.n > 0)
-        d->aliases_file = check_file(b, line_of(block, SET_DOMAIN_aliases), "aliases", "",
+        d->aliases_file = build_file(b, build_line(block, SET_DOMAIN_aliases), "aliases", "",
                                      d->aliases_text);
 }
 
@@ -271,7 +280,7 @@ static void build_route(struct build *b, const struct conf_block *block, void *o
     struct conf_route *r = owner;
 
     r->line = block->line;
-    r->pattern = lower_copy(&b->conf->arena, block->title);
+    r->pattern = build_lower(&b->conf->arena, block->title);
     if (!pattern_ok(block->title))
         conf_error(b->errors, r->line, "route: \"%.*s\" is not a domain; write example.org, "
                    "*.example.org or *", SLICE(block->title));
@@ -282,7 +291,7 @@ static void build_route(struct build *b, const struct conf_block *block, void *o
     else if (value_endpoint(r->via_text, 25, &r->host, &r->port))
         r->via = VIA_HOST;
     else
-        conf_error(b->errors, line_of(block, SET_ROUTE_via), "via: \"%.*s\" is no way; write "
+        conf_error(b->errors, build_line(block, SET_ROUTE_via), "via: \"%.*s\" is no way; write "
                    "mx, hold, HOST, HOST:PORT or [ADDRESS]:PORT", SLICE(r->via_text));
 }
 
@@ -296,7 +305,7 @@ static void build_queue(struct build *b, const struct conf_block *block, void *o
     if (conf->queue.warn < conf->queue.lifetime)
         return;
     if (warn->given) {
-        conf_error(b->errors, line_of(block, SET_QUEUE_warn),
+        conf_error(b->errors, build_line(block, SET_QUEUE_warn),
                    "warn: must be less than lifetime; write 0 for never");
         return;
     }
@@ -312,7 +321,7 @@ static void build_log(struct build *b, const struct conf_block *block, void *own
     if (slice_eq(conf->log.to, SLICE_LIT("stderr")) || slice_eq(conf->log.to, SLICE_LIT("syslog"))
         || (after(conf->log.to, "file:", &path) && absolute(path)))
         return;
-    conf_error(b->errors, line_of(block, SET_LOG_to), "to: \"%.*s\" is no place for a log; "
+    conf_error(b->errors, build_line(block, SET_LOG_to), "to: \"%.*s\" is no place for a log; "
                "write stderr, syslog or file:/PATH", SLICE(conf->log.to));
 }
 
@@ -323,6 +332,11 @@ static build_f *const builders[SECTION_COUNT] = {
     [SECTION_ROUTE]  = build_route,
     [SECTION_QUEUE]  = build_queue,
     [SECTION_LOG]    = build_log,
+    [SECTION_TLS]    = build_tls,
+    [SECTION_PEER]   = build_peer,
+    [SECTION_OFFER]  = build_offer,
+    [SECTION_FETCH]  = build_fetch,
+    [SECTION_CONNECTOR] = build_connector,
 };
 
 /* --- the whole --------------------------------------------------------------- */
@@ -341,6 +355,12 @@ static bool make_room(struct conf *c)
     c->listens = arena_array(&c->arena, count(c->doc, SECTION_LISTEN) + 1, sizeof *c->listens);
     c->domains = arena_array(&c->arena, count(c->doc, SECTION_DOMAIN) + 1, sizeof *c->domains);
     c->routes = arena_array(&c->arena, count(c->doc, SECTION_ROUTE) + 1, sizeof *c->routes);
+    c->tls = arena_array(&c->arena, count(c->doc, SECTION_TLS) + 1, sizeof *c->tls);
+    c->peers = arena_array(&c->arena, count(c->doc, SECTION_PEER) + 1, sizeof *c->peers);
+    c->offers = arena_array(&c->arena, count(c->doc, SECTION_OFFER) + 1, sizeof *c->offers);
+    c->fetches = arena_array(&c->arena, count(c->doc, SECTION_FETCH) + 1, sizeof *c->fetches);
+    c->connectors = arena_array(&c->arena, count(c->doc, SECTION_CONNECTOR) + 1,
+                                sizeof *c->connectors);
     return !c->arena.spent;
 }
 
@@ -352,6 +372,11 @@ static void *owner_of(struct conf *c, enum conf_section section)
     case SECTION_LISTEN: return &c->listens[c->nlistens++];
     case SECTION_DOMAIN: return &c->domains[c->ndomains++];
     case SECTION_ROUTE:  return &c->routes[c->nroutes++];
+    case SECTION_TLS:    return &c->tls[c->ntls++];
+    case SECTION_PEER:   return &c->peers[c->npeers++];
+    case SECTION_OFFER:  return &c->offers[c->noffers++];
+    case SECTION_FETCH:  return &c->fetches[c->nfetches++];
+    case SECTION_CONNECTOR: return &c->connectors[c->nconnectors++];
     default:             return c;
     }
 }
@@ -484,5 +509,6 @@ bool conf_build(struct conf *conf, bool files, struct conf_errors *errors)
     index_routes(&b);
     check_listens(&b);
     check_routes(&b);
+    build_offers(&b);
     return errors->n == 0;
 }

@@ -9,8 +9,24 @@
 #include "base/buf.h"
 #include "base/ip.h"
 #include "base/map.h"
+#include "conf/feature.h"
 
-enum listen_role { LISTEN_MX, LISTEN_SINK };
+enum listen_role { LISTEN_MX, LISTEN_SINK, LISTEN_SUBMISSION, LISTEN_ODMR, LISTEN_LMTP,
+                   LISTEN_ROLES };
+
+/* STARTTLS of a listener; DEFAULT: offered where there is a certificate. */
+enum listen_tls { LISTEN_TLS_DEFAULT, LISTEN_TLS_NONE, LISTEN_TLS_OFFER, LISTEN_TLS_REQUIRE,
+                  LISTEN_TLS_IMPLICIT };
+
+/* AUTH of a listener; DEFAULT: required for submission, offered for odmr where there are
+ * accounts, else none. conf_build() leaves no DEFAULT. */
+enum listen_auth { LISTEN_AUTH_DEFAULT, LISTEN_AUTH_NONE, LISTEN_AUTH_OFFER,
+                   LISTEN_AUTH_REQUIRE };
+
+/* TLS towards another host. OFFER: when it offers it, whatever its certificate. */
+enum tls_use { TLS_OFFER, TLS_REQUIRE, TLS_NONE };
+
+enum fetch_verb { FETCH_ATRN, FETCH_TURN, FETCH_ETRN };
 
 /* Where the last mile goes: `deliver` of a domain or a sink. */
 enum deliver_kind { DELIVER_NONE, DELIVER_MAILDIR, DELIVER_LMTP_UNIX, DELIVER_LMTP_TCP, DELIVER_DISCARD };
@@ -28,6 +44,11 @@ struct conf_listen {
     struct slice     deliver;       /* sink: "maildir:...", "discard" */
     enum deliver_kind deliver_kind; /* DELIVER_NONE: mx */
     int64_t          greet_delay;   /* ms before the greeting; who speaks earlier is refused (A027) */
+    enum listen_tls  tls;           /* OFFER only if there is a certificate; never DEFAULT */
+    enum listen_auth auth;          /* never DEFAULT */
+    bool             auth_clear;    /* PLAIN and LOGIN without TLS too */
+    struct { struct ip_net *nets; size_t nnets; } proxy;    /* whose PROXY lines are believed (and needed) */
+    uint64_t         offers[WHO_COUNT];     /* FEATURE() bits, without a peer's grants */
     unsigned         line;          /* in the file */
 };
 
@@ -49,19 +70,92 @@ struct conf_route {
     enum via_kind  via;
     struct slice   host;            /* VIA_HOST: name, IPv4 or IPv6 without brackets */
     uint16_t       port;
+    enum tls_use   tls;
+    struct slice   account;         /* of the credentials file: log in as this; empty: do not */
     unsigned       line;
+};
+
+/* A certificate with its key, for the names it is good for. */
+struct conf_tls {
+    struct slice name;              /* lower case */
+    struct slice certificate, key;  /* paths */
+    unsigned     line;
+};
+
+struct conf_names { struct slice *names; size_t n; };
+
+/* Another host that is known by name. Who is in `networks` or has logged in as
+ * one of `accounts` is it; where both are given, both must hold. */
+struct conf_peer {
+    struct slice      name;
+    struct { struct ip_net *nets; size_t n; } networks;
+    struct conf_names accounts, domains;    /* domains, lower case: whose mail it may fetch */
+    struct conf_names grant_text;
+    uint64_t          grant;        /* FEATURE() bits */
+    unsigned          line;
+};
+
+/* Other offers of a listener, or of all of a role, than the usual. */
+struct conf_offer {
+    struct slice      title;        /* a role, or the listener's address */
+    struct conf_names who[WHO_COUNT];       /* words; the one word "default" keeps the usual ones */
+    unsigned          line;
+};
+
+/* Mail that waits for us elsewhere. */
+struct conf_fetch {
+    struct slice      name, host_text;
+    struct slice      host;         /* name or address, without brackets */
+    uint16_t          port;
+    enum fetch_verb   verb;
+    struct conf_names domains;
+    struct slice      account;      /* of the credentials file */
+    enum tls_use      tls;
+    int64_t           every;        /* ms */
+    unsigned          line;
+};
+
+/* A way to a neighbouring node of the link-state routing. */
+struct conf_connector {
+    struct slice name;              /* the node it leads to: its hostname, lower case */
+    struct slice via_text, host;
+    uint16_t     port;
+    uint64_t     cost;
+    enum tls_use tls;
+    struct slice account;
+    unsigned     line;
 };
 
 struct conf {
     struct arena         arena;
     struct slice         file;          /* where it was read; "(embedded)" */
-    struct slice         hostname, spool, control, user, queue_user;
+    struct slice         hostname, spool, control, user, queue_user, vault_user;
+    struct slice         accounts_text, accounts;           /* path; empty: none */
+    struct slice         credentials_text, credentials;     /* path: our own logins elsewhere */
+    struct slice         keytab;            /* path, for GSSAPI */
+    struct slice         utmp, terminals;   /* who is logged in, and where his terminals are */
     struct conf_listen  *listens;
     size_t               nlistens;
     struct conf_domain  *domains;
     size_t               ndomains;
     struct conf_route   *routes;        /* most specific first */
     size_t               nroutes;
+    struct conf_tls      *tls;
+    size_t               ntls;
+    struct conf_peer     *peers;
+    size_t               npeers;
+    struct conf_offer    *offers;
+    size_t               noffers;
+    struct conf_fetch    *fetches;
+    size_t               nfetches;
+    struct conf_connector *connectors;
+    size_t               nconnectors;
+    struct {
+        struct conf_names serves;       /* domains reached through us, beside ours */
+        int64_t damping;                /* ms that news of up and down wait */
+        int64_t retry, refresh, age;    /* ms */
+        bool    suppress;               /* links never count as down */
+    } links;
     struct { struct ip_net *networks; size_t nnetworks; } trust;
     struct { struct slice *servers; size_t nservers; int64_t timeout; /* ms */ } dns;
     struct {
@@ -87,6 +181,15 @@ struct conf {
         int64_t  session_timeout;       /* ms for a whole session */
         uint64_t min_data_rate;         /* bytes a second, over 30 s, during DATA; 0: none */
         uint64_t alias_depth;
+        uint64_t auth_failures;         /* of one session */
+        int64_t  auth_timeout;          /* ms for one exchange */
+        int64_t  tls_timeout;           /* ms for a handshake */
+        uint64_t xexch50;               /* bytes of a blob */
+        int64_t  future_release;        /* ms that a message may be held on request */
+        int64_t  deliver_by;            /* ms: the least time that DELIVERBY may ask for */
+        uint64_t vrfy;                  /* VRFY and EXPN in one session */
+        uint64_t etrn;                  /* ETRN in one session */
+        uint64_t terminal_lines;        /* lines shown on a terminal */
     } limits;
     struct {
         uint64_t connections;           /* outgoing, at once, of one relay */
@@ -98,6 +201,8 @@ struct conf {
         bool     ipv6;                  /* try AAAA too */
         uint64_t port;                  /* of hosts found by MX or as a domain's own address */
         bool     loopback;              /* those may have loopback addresses */
+        enum tls_use tls;               /* where a route does not say */
+        struct slice ca;                /* file of trusted certificates; empty: the system's */
     } relay;
     struct {
         struct slice to;                /* "stderr", "syslog", "file:/path" */
@@ -141,6 +246,22 @@ const struct conf_route *conf_route_find(const struct conf *conf, struct slice d
 
 /* conf_trusts - may this client relay? */
 bool conf_trusts(const struct conf *conf, const struct ip *client);
+
+/* conf_peer_known - is this client that peer? account: of an authenticated
+ * client, else empty */
+bool conf_peer_known(const struct conf_peer *peer, const struct ip *client, struct slice account);
+
+/* conf_grants - what all peers that the client is (see above) are granted */
+uint64_t conf_grants(const struct conf *conf, const struct ip *client, struct slice account);
+
+/* conf_peer_at - the peer with this address in its networks, or NULL: for
+ * connections that we make */
+const struct conf_peer *conf_peer_at(const struct conf *conf, const struct ip *host);
+
+/* conf_may_fetch - may who is logged in as `account` from `client` have the mail of
+ * `domain` by this feature (ATRN, TURN, ETRN)? */
+bool conf_may_fetch(const struct conf *conf, const struct ip *client, struct slice account,
+                    enum feature by, struct slice domain);
 
 /* conf_is_our_name - the hostname, or one of the domains */
 bool conf_is_our_name(const struct conf *conf, struct slice name);

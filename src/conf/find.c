@@ -64,6 +64,56 @@ bool conf_trusts(const struct conf *conf, const struct ip *client)
     return false;
 }
 
+static bool has_name(const struct conf_names *names, struct slice name)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (slice_ieq(names->names[i], name))
+            return true;
+    return false;
+}
+
+static bool in_networks(const struct conf_peer *peer, const struct ip *ip)
+{
+    for (size_t i = 0; i < peer->networks.n; i++)
+        if (ip_net_has(&peer->networks.nets[i], ip))
+            return true;
+    return false;
+}
+
+bool conf_peer_known(const struct conf_peer *peer, const struct ip *client, struct slice account)
+{
+    return (peer->networks.n == 0 || in_networks(peer, client))
+        && (peer->accounts.n == 0 || (account.n > 0 && has_name(&peer->accounts, account)));
+}
+
+uint64_t conf_grants(const struct conf *conf, const struct ip *client, struct slice account)
+{
+    uint64_t grants = 0;
+
+    for (size_t i = 0; i < conf->npeers; i++)
+        if (conf_peer_known(&conf->peers[i], client, account))
+            grants |= conf->peers[i].grant;
+    return grants;
+}
+
+const struct conf_peer *conf_peer_at(const struct conf *conf, const struct ip *host)
+{
+    for (size_t i = 0; i < conf->npeers; i++)
+        if (in_networks(&conf->peers[i], host))
+            return &conf->peers[i];
+    return NULL;
+}
+
+bool conf_may_fetch(const struct conf *conf, const struct ip *client, struct slice account,
+                    enum feature by, struct slice domain)
+{
+    for (size_t i = 0; i < conf->npeers; i++)
+        if ((conf->peers[i].grant >> by & 1) && has_name(&conf->peers[i].domains, domain)
+            && conf_peer_known(&conf->peers[i], client, account))
+            return true;
+    return false;
+}
+
 bool conf_is_our_name(const struct conf *conf, struct slice name)
 {
     return slice_ieq(name, conf->hostname) || conf_domain_find(conf, name) != NULL;

@@ -13,6 +13,12 @@
 #define AT_LISTEN(member)    struct conf_listen, member
 #define AT_DOMAIN(member)    struct conf_domain, member
 #define AT_ROUTE(member)     struct conf_route, member
+#define AT_TLS(member)       struct conf_tls, member
+#define AT_PEER(member)      struct conf_peer, member
+#define AT_OFFER(member)     struct conf_offer, member
+#define AT_FETCH(member)     struct conf_fetch, member
+#define AT_CONNECTOR(member) struct conf_connector, member
+#define AT_LINKS(member)     struct conf, member
 
 const struct conf_setting conf_settings[SETTING_COUNT] = {
 #define S(SECTION, name_, member, kind_, value_, least_, most_, words_, help_)  \

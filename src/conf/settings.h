@@ -6,7 +6,7 @@
  *
  *     S(SECTION, name, member, kind, default, least, most, words, help)
  *
- * member: of struct conf (or conf_listen, conf_domain, conf_route). least and
+ * member: of struct conf, or of that of its section (conf_listen, conf_peer...). least and
  * most bound a number (times in ms), a text's bytes, or each element of a
  * list; `words` are the words that a WORD may be, in the order of its enum.
  */
@@ -20,6 +20,12 @@
     X(DOMAIN,    "domain",    true,  "a domain whose mail ends here")                     \
     X(TRUST,     "trust",     false, "who may relay")                                     \
     X(ROUTE,     "route",     true,  "where mail for other domains goes")                 \
+    X(TLS,       "tls",       true,  "a certificate for a name; the first is the default") \
+    X(PEER,      "peer",      true,  "another host, known by address or account")         \
+    X(OFFER,     "offer",     true,  "what a listener, or all of a role, offers to whom") \
+    X(FETCH,     "fetch",     true,  "mail that waits for us at another host")            \
+    X(CONNECTOR, "connector", true,  "a way to a neighbour in the link-state routing")    \
+    X(LINKS,     "links",     false, "link-state routing between our own servers")        \
     X(DNS,       "dns",       false, "how names are resolved")                            \
     X(QUEUE,     "queue",     false, "how long and how often mail is tried")              \
     X(LIMITS,    "limits",    false, "what one client may do")                            \
@@ -43,8 +49,29 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "the system user of most processes; has an effect when started as root")            \
     S(TOP, queue_user, queue_user, TEXT, "postriderq", 1, 64, "",                         \
       "the system user who owns the spool; has an effect when started as root")           \
-    S(LISTEN, role, role, WORD, "mx", 0, 0, "mx|sink",                                    \
-      "mx: for our domains and for whom we trust; sink: every recipient, never relays")   \
+    S(TOP, vault_user, vault_user, TEXT, "postriderv", 1, 64, "",                         \
+      "the system user who holds keys and passwords; has an effect when started as root") \
+    S(TOP, accounts, accounts_text, TEXT, "", 0, 1000, "",                                \
+      "file:PATH: who may log in; see postrider-accounts(5)")                             \
+    S(TOP, credentials, credentials_text, TEXT, "", 0, 1000, "",                          \
+      "file:PATH: lines `name user password`, for logging in to other hosts")             \
+    S(TOP, keytab, keytab, TEXT, "", 0, 1000, "",                                         \
+      "file of Kerberos keys of smtp/HOSTNAME, for AUTH GSSAPI")                          \
+    S(TOP, utmp, utmp, PATH, "/run/utmp", 1, 1000, "",                                    \
+      "the file that says who is logged in where, for SEND, SOML and SAML")               \
+    S(TOP, terminals, terminals, PATH, "/dev", 1, 1000, "",                               \
+      "the directory of the terminals that it names")                                     \
+    S(LISTEN, role, role, WORD, "mx", 0, 0, "mx|sink|submission|odmr|lmtp",               \
+      "mx: for our domains and for whom we trust; sink: every recipient, never relays; "  \
+      "submission: for who logs in; odmr: mail is fetched; lmtp: for our domains")        \
+    S(LISTEN, tls, tls, WORD, "default", 0, 0, "default|none|offer|require|implicit",     \
+      "STARTTLS; implicit: TLS from the first octet; default: offer where there is a certificate") \
+    S(LISTEN, auth, auth, WORD, "default", 0, 0, "default|none|offer|require",            \
+      "AUTH; default: require for submission, offer for odmr, else none")                 \
+    S(LISTEN, auth_clear, auth_clear, BOOL, "false", 0, 0, "",                            \
+      "PLAIN and LOGIN without TLS too")                                                  \
+    S(LISTEN, proxy, proxy.nets, NETS, "", 0, 1000, "",                                   \
+      "load balancers, which begin each connection with a PROXY line (version 1 or 2)")   \
     S(LISTEN, deliver, deliver, TEXT, "", 0, 1000, "",                                    \
       "sink: where its mail goes, as for a domain; default: maildir:SPOOL/sink")          \
     S(LISTEN, greet_delay, greet_delay, TIME, "0", 0, 1 * MIN, "",                        \
@@ -60,6 +87,57 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "networks whose clients may relay; default: none")                                  \
     S(ROUTE, via, via_text, TEXT, "mx", 1, 300, "",                                       \
       "mx: by the DNS; hold: wait for a person; HOST, HOST:PORT or [ADDRESS]:PORT")       \
+    S(ROUTE, tls, tls, WORD, "offer", 0, 0, "offer|require|none",                         \
+      "offer: when the host has it; require: only over TLS, with a valid certificate")    \
+    S(ROUTE, account, account, TEXT, "", 0, 255, "",                                      \
+      "log in as this entry of the credentials file")                                     \
+    S(TLS, certificate, certificate, TEXT, "", 0, 1000, "",                               \
+      "PEM file: the certificate, and those between it and a root")                       \
+    S(TLS, key, key, TEXT, "", 0, 1000, "",                                               \
+      "PEM file of its private key, which only the vault process gets")                   \
+    S(PEER, networks, networks.nets, NETS, "", 0, 1000, "",                               \
+      "it connects from here")                                                            \
+    S(PEER, accounts, accounts.names, TEXTS, "", 0, 1000, "",                             \
+      "it logs in as one of these")                                                       \
+    S(PEER, domains, domains.names, TEXTS, "", 0, 1000, "",                               \
+      "domains whose mail it may fetch")                                                  \
+    S(PEER, grant, grant_text.names, TEXTS, "", 0, 100, "",                               \
+      "what it may use beyond others: etrn, atrn, turn, xexch50, link2state, xclient, xforward...") \
+    S(OFFER, strangers, who[WHO_STRANGER].names, TEXTS, "default", 0, 100, "",            \
+      "keywords of EHLO; the word default stands for the usual ones")                     \
+    S(OFFER, trusted, who[WHO_TRUSTED].names, TEXTS, "default", 0, 100, "",               \
+      "the same for clients in trusted networks")                                         \
+    S(OFFER, authenticated, who[WHO_AUTHENTICATED].names, TEXTS, "default", 0, 100, "",   \
+      "the same for who has logged in")                                                   \
+    S(FETCH, host, host_text, TEXT, "", 0, 300, "",                                       \
+      "HOST, HOST:PORT or [ADDRESS]:PORT; default port: 366 for atrn, else 25")           \
+    S(FETCH, verb, verb, WORD, "atrn", 0, 0, "atrn|turn|etrn",                            \
+      "atrn, turn: over the same connection; etrn: ask it to connect to us")              \
+    S(FETCH, domains, domains.names, TEXTS, "", 0, 1000, "",                              \
+      "domains to ask for")                                                               \
+    S(FETCH, account, account, TEXT, "", 0, 255, "",                                      \
+      "log in as this entry of the credentials file")                                     \
+    S(FETCH, tls, tls, WORD, "offer", 0, 0, "offer|require|none", "as in a route")        \
+    S(FETCH, every, every, TIME, "10m", 1 * SEC, 30LL * DAY, "", "how often")             \
+    S(CONNECTOR, via, via_text, TEXT, "", 0, 300, "",                                     \
+      "HOST, HOST:PORT or [ADDRESS]:PORT")                                                \
+    S(CONNECTOR, cost, cost, COUNT, "10", 1, 100, "",                                     \
+      "the way with the least sum is taken; 100: only to keep a way")                     \
+    S(CONNECTOR, tls, tls, WORD, "offer", 0, 0, "offer|require|none", "as in a route")    \
+    S(CONNECTOR, account, account, TEXT, "", 0, 255, "",                                  \
+      "log in as this entry of the credentials file")                                     \
+    S(LINKS, serves, links.serves.names, TEXTS, "", 0, 1000, "",                          \
+      "domains that are reached through this server, beside those of its domain sections") \
+    S(LINKS, damping, links.damping, TIME, "10m", 0, 1 * DAY, "",                         \
+      "news of a link that went up or down wait so long")                                 \
+    S(LINKS, retry, links.retry, TIME, "60s", 100 * MS, 1 * DAY, "",                      \
+      "between attempts on a link in trouble; after three it is down")                    \
+    S(LINKS, refresh, links.refresh, TIME, "5m", 1 * SEC, 1 * DAY, "",                    \
+      "tell the neighbours so often that we are here")                                    \
+    S(LINKS, age, links.age, TIME, "1h", 1 * SEC, 30LL * DAY, "",                         \
+      "forget a server that was not heard of for so long")                                \
+    S(LINKS, suppress, links.suppress, BOOL, "false", 0, 0, "",                           \
+      "links never count as down: least cost alone decides")                              \
     S(DNS, servers, dns.servers, SERVERS, "", 0, 16, "",                                  \
       "name servers, ADDRESS or ADDRESS:PORT; default: the system's")                     \
     S(DNS, timeout, dns.timeout, TIME, "20s", 100 * MS, 5 * MIN, "",                      \
@@ -110,6 +188,24 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "bytes a second, over 30 seconds, that a client must manage during DATA; 0: any")   \
     S(LIMITS, alias_depth, limits.alias_depth, COUNT, "10", 1, 100, "",                   \
       "aliases that may lead to aliases")                                                 \
+    S(LIMITS, auth_failures, limits.auth_failures, COUNT, "3", 1, 1000, "",               \
+      "logins that may fail in one session")                                              \
+    S(LIMITS, auth_timeout, limits.auth_timeout, TIME, "1m", 100 * MS, 1 * HOUR, "",      \
+      "for one login")                                                                    \
+    S(LIMITS, tls_timeout, limits.tls_timeout, TIME, "1m", 100 * MS, 1 * HOUR, "",        \
+      "for one TLS handshake")                                                            \
+    S(LIMITS, xexch50, limits.xexch50, SIZE, "1M", 0, 4 * MIB, "",                        \
+      "bytes that XEXCH50 may bring with a message")                                      \
+    S(LIMITS, future_release, limits.future_release, TIME, "30d", 1 * SEC, 365LL * DAY, "", \
+      "how far ahead FUTURERELEASE may ask for")                                          \
+    S(LIMITS, deliver_by, limits.deliver_by, TIME, "0", 0, 365LL * DAY, "",               \
+      "the least time that DELIVERBY may ask for")                                        \
+    S(LIMITS, vrfy, limits.vrfy, COUNT, "100", 0, 1000000, "",                            \
+      "VRFY and EXPN that are answered in one session")                                   \
+    S(LIMITS, etrn, limits.etrn, COUNT, "100", 0, 1000000, "",                            \
+      "ETRN that are answered in one session")                                            \
+    S(LIMITS, terminal_lines, limits.terminal_lines, COUNT, "50", 1, 1000, "",            \
+      "lines of a message that a terminal is shown")                                      \
     S(RELAY, connections, relay.connections, COUNT, "500", 1, 100000, "",                 \
       "connections at the same time of one relay process")                                \
     S(RELAY, idle, relay.idle, TIME, "5s", 0, 5 * MIN, "",                                \
@@ -128,6 +224,10 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "port of the hosts that the DNS names")                                             \
     S(RELAY, loopback, relay.loopback, BOOL, "false", 0, 0, "",                           \
       "connect to 127.0.0.0/8 and ::1 too when the DNS says so (for tests)")              \
+    S(RELAY, tls, relay.tls, WORD, "offer", 0, 0, "offer|require|none",                   \
+      "TLS to hosts that the DNS names, where no route says otherwise")                   \
+    S(RELAY, ca, relay.ca, TEXT, "", 0, 1000, "",                                         \
+      "PEM file of the certificates that are trusted; default: the system's")             \
     S(LOG, to, log.to, TEXT, "stderr", 1, 1000, "",                                       \
       "stderr, syslog, or file:PATH")                                                     \
     S(LOG, json, log.json, BOOL, "false", 0, 0, "",                                       \
@@ -160,6 +260,7 @@ enum conf_kind {
     KIND_TIMES,     /* struct { int64_t *; size_t }: the pointer is the member, */
     KIND_NETS,      /* struct { struct ip_net *; size_t }  the count follows it */
     KIND_SERVERS,   /* struct { struct slice *; size_t } */
+    KIND_TEXTS,     /* the same: any texts, of 1 to 300 bytes each */
 };
 
 /* The settings' numbers: SET_LIMITS_message_size */
@@ -194,5 +295,5 @@ extern const struct conf_section_row conf_sections[SECTION_COUNT];
 
 static inline bool conf_kind_is_list(enum conf_kind k)
 {
-    return k == KIND_TIMES || k == KIND_NETS || k == KIND_SERVERS;
+    return k == KIND_TIMES || k == KIND_NETS || k == KIND_SERVERS || k == KIND_TEXTS;
 }

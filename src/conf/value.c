@@ -220,6 +220,20 @@ static bool set_server(void *at, struct slice text, char *why)
     return true;
 }
 
+/* set_name - one element of a list of texts */
+
+static bool set_name(void *at, struct slice text, char *why)
+{
+    bool fine = text.n > 0 && text.n <= 300;
+
+    for (size_t i = 0; fine && i < text.n; i++)
+        fine = !ascii_control(text.p[i]);
+    if (!fine)
+        return bad(why, "allowed", text, "write 1 to 300 printable characters");
+    memcpy(at, &text, sizeof text);
+    return true;
+}
+
 static bool set_element(const struct conf_setting *s, void *at, struct slice text, char *why)
 {
     switch (s->kind) {
@@ -233,6 +247,7 @@ static bool set_element(const struct conf_setting *s, void *at, struct slice tex
     case KIND_TIMES:   return set_time(s, at, text, why);
     case KIND_NETS:    return set_net(at, text, why);
     case KIND_SERVERS: return set_server(at, text, why);
+    case KIND_TEXTS:   return set_name(at, text, why);
     }
     return false;
 }

@@ -173,6 +173,7 @@ static unsigned needed(const struct child *child)
     switch (child->role->role) {
     case ROLE_QUEUE: return 0;
     case ROLE_SMTPD: return ROLE_BIT(QUEUE) | ROLE_BIT(LOOKUP);
+    case ROLE_VAULT: return 0;
     default:         return ROLE_BIT(QUEUE);
     }
 }

@@ -18,7 +18,9 @@
  * later again, to queue and console, after a reload. */
 #define MSG_CONF_FIELDS(F)                                                  \
     F(u32,   generation)
-/* +fd: a compiled table (CDB), named as in the configuration. Before CONF. */
+/* +fd: a compiled table (CDB), named as in the configuration; or, sealed in memory, the
+ * content of a file: "certificate:NAME" for smtpd; "certificate:NAME", "key:NAME",
+ * "accounts", "credentials", "keytab" for vault. Before CONF. */
 #define MSG_TABLE_FIELDS(F)                                                 \
     F(bytes, name)
 /* +fd: a listening socket; index of the listener in the configuration. */
@@ -84,11 +86,20 @@
     F(u64,   job)                                                           \
     F(u64,   id)                                                            \
     F(bytes, destination)   /* "mx:example.org", "host:127.0.0.1:2600", "host:[::1]:25", \
-                               "lmtp:/path", "lmtp:host:port", "maildir:TEMPLATE", "discard:" */ \
+                               "turn:TICKET" (a connection that was handed over: see TURN_GO), \
+                               "lmtp:/path", "lmtp:host:port", "maildir:TEMPLATE", "discard:", \
+                               "terminal:" (SEND, SOML, SAML) */            \
+    F(bytes, domain)        /* of the recipients, as the routes know it; for route's tls, account */ \
     F(bytes, sender)        /* reverse-path without <> */                   \
     F(u32,   flags)         /* enum envelope_flags */                       \
+    F(i64,   arrived)       /* wall ms; this and the next three for XFORWARD */ \
+    F(bytes, client)                                                        \
+    F(bytes, helo)                                                          \
+    F(bytes, protocol)                                                      \
+    F(bytes, extra)         /* of the envelope */                           \
     F(u32,   nrcpts)                                                        \
-    F(bytes, rcpts)         /* nrcpts times { u32 index, bytes address, bytes original } */ \
+    F(bytes, rcpts)         /* nrcpts times { u32 index, bytes address, bytes original, \
+                               bytes extra } */                             \
     F(bytes, body)                                                          \
     F(u8,    file)          /* 1: the body is in the descriptor */          \
     F(u64,   offset)                                                        \
@@ -98,6 +109,7 @@
     F(u64,   job)                                                           \
     F(u8,    trouble)       /* enum trouble: whose fault a failure was */   \
     F(bytes, host)          /* the other side: "mx1.example.org [192.0.2.1]:25" */ \
+    F(bytes, note)          /* for the trace: "XEXCH50 dropped: ..."; may be empty */ \
     F(u32,   noutcomes)                                                     \
     F(bytes, outcomes)      /* noutcomes outcomes, see below */
 
@@ -110,9 +122,133 @@
 #define MSG_RESOLVED_FIELDS(F)                                              \
     F(u64,   ticket)                                                        \
     F(u8,    fate)          /* DONE: entries follow; NEVER: no such user; LATER: ask again */ \
+    F(u8,    terminal)      /* 1: somebody with an open terminal is logged in as this user */ \
+    F(i64,   since)         /* the address is this user's since (wall s, RFC 7293); 0: unknown */ \
     F(u32,   nentries)                                                      \
     F(bytes, entries)       /* nentries times { bytes address, bytes return_path } */ \
     F(bytes, text)          /* for NEVER and LATER: why, for the log */
+/* VRFY or EXPN of this text, as the client gave it (RFC 5321 §3.5). */
+#define MSG_WHOIS_FIELDS(F)                                                 \
+    F(u64,   ticket)                                                        \
+    F(u8,    expn)                                                          \
+    F(u8,    utf8)          /* the answer may have octets above 127 */      \
+    F(bytes, text)
+/* code: 250, 251, 252, 550, 551, 553, or 451. */
+#define MSG_WHOIS_DONE_FIELDS(F)                                            \
+    F(u64,   ticket)                                                        \
+    F(u16,   code)                                                          \
+    F(u32,   nentries)                                                      \
+    F(bytes, entries)       /* nentries times { bytes full name, bytes address } */
+
+/* --- secrets: smtpd, relay and vault -------------------------------------- */
+
+/* What the vault can do now: said when a peer comes, and again when it changes. */
+#define MSG_MECHANISMS_FIELDS(F)                                            \
+    F(bytes, server)        /* "SCRAM-SHA-256 CRAM-MD5 PLAIN LOGIN", strongest first */
+/* A login begins: that of a client of ours (smtpd asks), or ours elsewhere (relay). */
+#define MSG_AUTH_FIELDS(F)                                                  \
+    F(u64,   ticket)                                                        \
+    F(bytes, mechanisms)    /* smtpd: the one asked for; relay: those offered */ \
+    F(bytes, account)       /* relay: the entry of the credentials; else empty */ \
+    F(bytes, host)          /* the other side: address (smtpd), host name (relay) */ \
+    F(u8,    secure)        /* 1: over TLS; 2: in clear text, but the configuration allows it */ \
+    F(u8,    has_initial)                                                   \
+    F(bytes, initial)       /* response, decoded from base64 */
+#define MSG_AUTH_STEP_FIELDS(F)                                             \
+    F(u64,   ticket)                                                        \
+    F(bytes, data)          /* what the other side said, decoded */
+#define MSG_AUTH_CANCEL_FIELDS(F)                                           \
+    F(u64,   ticket)
+/* Say this. mechanism: the one chosen, in the first of a relay's exchange. */
+#define MSG_AUTH_SAY_FIELDS(F)                                              \
+    F(u64,   ticket)                                                        \
+    F(bytes, mechanism)                                                     \
+    F(u8,    has_data)                                                      \
+    F(bytes, data)
+#define MSG_AUTH_DONE_FIELDS(F)                                             \
+    F(u64,   ticket)                                                        \
+    F(u8,    fate)          /* DONE: he is who he says; NEVER; LATER */     \
+    F(u8,    why)           /* enum auth_why */                             \
+    F(bytes, account)       /* who he is, in canonical form */              \
+    F(bytes, text)          /* for the log */
+/* A private key's work in a handshake. */
+#define MSG_SIGN_FIELDS(F)                                                  \
+    F(u64,   ticket)                                                        \
+    F(bytes, name)          /* of the tls section */                        \
+    F(u32,   kind)          /* enum tls_sign_kind (tls/) */                 \
+    F(bytes, data)
+#define MSG_SIGNED_FIELDS(F)                                                \
+    F(u64,   ticket)                                                        \
+    F(u8,    fate)                                                          \
+    F(bytes, data)
+
+/* --- fetching mail: smtpd, queue, relay ------------------------------------ */
+
+/* ETRN: mail for these nodes may go now. */
+#define MSG_KICK_FIELDS(F)                                                  \
+    F(u64,   ticket)                                                        \
+    F(u8,    kind)          /* enum kick_kind */                            \
+    F(bytes, name)
+#define MSG_KICKED_FIELDS(F)                                                \
+    F(u64,   ticket)                                                        \
+    F(u8,    fate)          /* NEVER: there is no such queue; LATER: cannot now */ \
+    F(u64,   count)         /* messages that were waiting */
+/* TURN, ATRN: is there mail for these domains? */
+#define MSG_TURN_ASK_FIELDS(F)                                              \
+    F(u64,   ticket)                                                        \
+    F(bytes, account)                                                       \
+    F(u32,   ndomains)                                                      \
+    F(bytes, domains)       /* ndomains times bytes */
+#define MSG_TURN_ANSWER_FIELDS(F)                                           \
+    F(u64,   ticket)                                                        \
+    F(u8,    fate)          /* DONE: count messages; LATER: cannot say now; NEVER: somebody \
+                               else is fetching them now */                 \
+    F(u64,   count)
+/* +fd: the connection, roles reversed: its 250 was said. From smtpd to queue (the ticket of
+ * TURN_ASK), and on to a relay (the queue's ticket, in "turn:TICKET"). Over TLS the
+ * descriptor is one end of a socket pair, and smtpd goes between. */
+#define MSG_TURN_GO_FIELDS(F)                                               \
+    F(u64,   ticket)                                                        \
+    F(bytes, host)          /* who it is, for the log */                    \
+    F(u8,    secure)        /* it was TLS */
+/* smtpd: there will be no TURN_GO. queue to relay: that was all, say QUIT. relay to queue:
+ * the connection has gone. */
+#define MSG_TURN_OVER_FIELDS(F)                                             \
+    F(u64,   ticket)
+/* Fetch our mail elsewhere: from queue to relay, by the name of the section. */
+#define MSG_FETCH_FIELDS(F)                                                 \
+    F(u64,   ticket)                                                        \
+    F(bytes, name)
+#define MSG_FETCHED_FIELDS(F)                                               \
+    F(u64,   ticket)                                                        \
+    F(u8,    fate)                                                          \
+    F(bytes, text)          /* the other side's words */
+/* +fd: a connection that was reversed towards us: be the server on it, with a stranger as
+ * its client. From relay to queue, and on to a smtpd. */
+#define MSG_ADOPT_FIELDS(F)                                                 \
+    F(bytes, host)
+
+/* --- link-state routing: smtpd, queue, relay -------------------------------- */
+
+/* A payload of X-LINK2STATE, whole. peer: of the conf section, or the connector. */
+#define MSG_LINKSTATE_FIELDS(F)                                             \
+    F(u64,   ticket)                                                        \
+    F(bytes, peer)                                                          \
+    F(bytes, payload)
+#define MSG_LINKSTATE_DONE_FIELDS(F)                                        \
+    F(u64,   ticket)                                                        \
+    F(u8,    fate)                                                          \
+    F(bytes, payload)       /* the answer; may be empty */
+/* Have this exchange with the neighbour of a connector; PAYLOAD and its answer may go back
+ * and forth: each EXCHANGED may be followed by another EXCHANGE with the same ticket. */
+#define MSG_EXCHANGE_FIELDS(F)                                              \
+    F(u64,   ticket)                                                        \
+    F(bytes, connector)     /* name of the section */                       \
+    F(bytes, payload)       /* empty: end the exchange */
+#define MSG_EXCHANGED_FIELDS(F)                                             \
+    F(u64,   ticket)                                                        \
+    F(u8,    fate)                                                          \
+    F(bytes, payload)
 
 /* --- people: console and everyone --------------------------------------- */
 
@@ -158,9 +294,11 @@
     F(u64,   ticket)
 
 #define R_ANY    (ROLE_BIT(SMTPD) | ROLE_BIT(QUEUE) | ROLE_BIT(RELAY) |       \
-                  ROLE_BIT(LOCAL) | ROLE_BIT(LOOKUP) | ROLE_BIT(CONSOLE))
+                  ROLE_BIT(LOCAL) | ROLE_BIT(LOOKUP) | ROLE_BIT(VAULT) |        \
+                  ROLE_BIT(CONSOLE))
 #define R_AGENT  (ROLE_BIT(RELAY) | ROLE_BIT(LOCAL))
 #define R_ASKS   (ROLE_BIT(SMTPD) | ROLE_BIT(QUEUE))
+#define R_SECRET (ROLE_BIT(SMTPD) | ROLE_BIT(RELAY))
 #define R_MASTER  ROLE_BIT(MASTER)
 
 #define IPC_MESSAGES(M)                                                       \
@@ -184,6 +322,33 @@
     M(RESULT,    msg_result,    R_AGENT,           ROLE_BIT(QUEUE),   MSG_RESULT_FIELDS)    \
     M(RESOLVE,   msg_resolve,   R_ASKS,            ROLE_BIT(LOOKUP),  MSG_RESOLVE_FIELDS)   \
     M(RESOLVED,  msg_resolved,  ROLE_BIT(LOOKUP),  R_ASKS,            MSG_RESOLVED_FIELDS)  \
+    M(WHOIS,     msg_whois,     ROLE_BIT(SMTPD),   ROLE_BIT(LOOKUP),  MSG_WHOIS_FIELDS)     \
+    M(WHOIS_DONE, msg_whois_done, ROLE_BIT(LOOKUP), ROLE_BIT(SMTPD),  MSG_WHOIS_DONE_FIELDS) \
+    M(MECHANISMS, msg_mechanisms, ROLE_BIT(VAULT), R_SECRET,          MSG_MECHANISMS_FIELDS) \
+    M(AUTH,      msg_auth,      R_SECRET,          ROLE_BIT(VAULT),   MSG_AUTH_FIELDS)      \
+    M(AUTH_STEP, msg_auth_step, R_SECRET,          ROLE_BIT(VAULT),   MSG_AUTH_STEP_FIELDS) \
+    M(AUTH_CANCEL, msg_auth_cancel, R_SECRET,      ROLE_BIT(VAULT),   MSG_AUTH_CANCEL_FIELDS) \
+    M(AUTH_SAY,  msg_auth_say,  ROLE_BIT(VAULT),   R_SECRET,          MSG_AUTH_SAY_FIELDS)  \
+    M(AUTH_DONE, msg_auth_done, ROLE_BIT(VAULT),   R_SECRET,          MSG_AUTH_DONE_FIELDS) \
+    M(SIGN,      msg_sign,      ROLE_BIT(SMTPD),   ROLE_BIT(VAULT),   MSG_SIGN_FIELDS)      \
+    M(SIGNED,    msg_signed,    ROLE_BIT(VAULT),   ROLE_BIT(SMTPD),   MSG_SIGNED_FIELDS)    \
+    M(KICK,      msg_kick,      ROLE_BIT(SMTPD),   ROLE_BIT(QUEUE),   MSG_KICK_FIELDS)      \
+    M(KICKED,    msg_kicked,    ROLE_BIT(QUEUE),   ROLE_BIT(SMTPD),   MSG_KICKED_FIELDS)    \
+    M(TURN_ASK,  msg_turn_ask,  ROLE_BIT(SMTPD),   ROLE_BIT(QUEUE),   MSG_TURN_ASK_FIELDS)  \
+    M(TURN_ANSWER, msg_turn_answer, ROLE_BIT(QUEUE), ROLE_BIT(SMTPD), MSG_TURN_ANSWER_FIELDS) \
+    M(TURN_GO,   msg_turn_go,   ROLE_BIT(SMTPD) | ROLE_BIT(QUEUE),                          \
+                                ROLE_BIT(QUEUE) | ROLE_BIT(RELAY),    MSG_TURN_GO_FIELDS)   \
+    M(TURN_OVER, msg_turn_over, R_SECRET | ROLE_BIT(QUEUE),                                 \
+                                ROLE_BIT(QUEUE) | ROLE_BIT(RELAY),    MSG_TURN_OVER_FIELDS) \
+    M(FETCH,     msg_fetch,     ROLE_BIT(QUEUE),   ROLE_BIT(RELAY),   MSG_FETCH_FIELDS)     \
+    M(FETCHED,   msg_fetched,   ROLE_BIT(RELAY),   ROLE_BIT(QUEUE),   MSG_FETCHED_FIELDS)   \
+    M(ADOPT,     msg_adopt,     ROLE_BIT(RELAY) | ROLE_BIT(QUEUE),                          \
+                                ROLE_BIT(QUEUE) | ROLE_BIT(SMTPD),    MSG_ADOPT_FIELDS)     \
+    M(LINKSTATE, msg_linkstate, ROLE_BIT(SMTPD),   ROLE_BIT(QUEUE),   MSG_LINKSTATE_FIELDS) \
+    M(LINKSTATE_DONE, msg_linkstate_done, ROLE_BIT(QUEUE), ROLE_BIT(SMTPD),                 \
+                                MSG_LINKSTATE_DONE_FIELDS)                                  \
+    M(EXCHANGE,  msg_exchange,  ROLE_BIT(QUEUE),   ROLE_BIT(RELAY),   MSG_EXCHANGE_FIELDS)  \
+    M(EXCHANGED, msg_exchanged, ROLE_BIT(RELAY),   ROLE_BIT(QUEUE),   MSG_EXCHANGED_FIELDS) \
     M(STATUS,    msg_status,    ROLE_BIT(CONSOLE), R_ANY | R_MASTER,  MSG_STATUS_FIELDS)    \
     M(REPORT,    msg_report,    R_ANY | R_MASTER,  ROLE_BIT(CONSOLE), MSG_REPORT_FIELDS)    \
     M(QUERY,     msg_query,     ROLE_BIT(CONSOLE), ROLE_BIT(QUEUE),   MSG_QUERY_FIELDS)     \
@@ -210,7 +375,8 @@ IPC_MESSAGES(M)
 
 /* What `postrider queue` and `postrider trace` ask. */
 #define QUERY_VERBS(V) \
-    V(LIST) V(COUNT) V(SHOW) V(RETRY) V(HOLD) V(RELEASE) V(REMOVE) V(TRACE) V(DESTINATIONS)
+    V(LIST) V(COUNT) V(SHOW) V(RETRY) V(HOLD) V(RELEASE) V(REMOVE) V(TRACE) V(DESTINATIONS) \
+    V(ROUTES) V(WHOIS) V(EXPAND)
 enum query_verb {
 #define V(name) QUERY_##name,
     QUERY_VERBS(V)
@@ -218,6 +384,24 @@ enum query_verb {
     QUERY_COUNT_OF_VERBS
 };
 enum { QUERY_TEXT_MAX = 1024 };     /* bytes of one filter */
+
+/* Why a login ended (RFC 4954 §6). */
+enum auth_why {
+    AUTH_OK = 0,
+    AUTH_BAD,               /* 535 5.7.8: name or password, whichever */
+    AUTH_CANCELLED,         /* 501 5.7.0 */
+    AUTH_MALFORMED,         /* 501 5.5.2 */
+    AUTH_NO_MECHANISM,      /* 504 5.5.4 */
+    AUTH_NO_INITIAL,        /* 501 5.7.0: this mechanism begins with the server */
+    AUTH_NEEDS_TLS,         /* 538 5.7.11 */
+    AUTH_TOO_WEAK,          /* 534 5.7.9 */
+    AUTH_TROUBLE,           /* 454 4.7.0 */
+    AUTH_WHYS
+};
+
+/* What ETRN names (RFC 1985 §5). */
+enum kick_kind { KICK_NODE, KICK_DOMAIN /* "@": and what is below it */, KICK_QUEUE /* "#" */,
+                 KICK_KINDS };
 
 /* Whose fault a failed attempt was: what the schedule should slow down. */
 enum trouble {
@@ -228,10 +412,19 @@ enum trouble {
     TROUBLE_COUNT
 };
 
+/* What "done" means for a report (RFC 3461 §5.2). */
+enum delivery_kind {
+    DELIVERY_FINAL = 0,     /* in the mailbox, or by LMTP: "delivered" */
+    DELIVERY_PASSED,        /* the next host has DSN and reports itself */
+    DELIVERY_RELAYED,       /* the next host has no DSN: "relayed" */
+    DELIVERY_KINDS
+};
+
 /* One recipient's outcome, inside RESULT and the journal. */
 #define OUTCOME_FIELDS(F)                                                   \
     F(u32,   index)         /* of the recipient in the envelope */          \
     F(u8,    fate)                                                          \
+    F(u8,    how)           /* enum delivery_kind; of FATE_DONE */               \
     F(u16,   code)          /* the reply's code, or 0: it was not a reply */ \
     F(bytes, status)        /* enhanced status "5.1.1", ours if the host gave none */ \
     F(bytes, text)          /* the other side's words, or ours; printable */

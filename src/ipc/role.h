@@ -13,6 +13,7 @@
     R(RELAY,   relay,   PER_RELAY,    "sends mail to other hosts")          \
     R(LOCAL,   local,   ONE,          "delivers to mailboxes")              \
     R(LOOKUP,  lookup,  ONE,          "knows users and aliases")            \
+    R(VAULT,   vault,   ONE,          "keeps passwords and keys")           \
     R(CONSOLE, console, ONE,          "serves the control socket")
 
 enum role_count { ONE, PER_SMTPD, PER_RELAY };

@@ -41,6 +41,7 @@ static bool read_rcpts(struct job *job, struct slice rcpts)
         d->index = wire_get_u32(&w);
         d->front.address = wire_get_bytes(&w);
         d->front.original = wire_get_bytes(&w);
+        wire_get_bytes(&w);
         if (d->front.address.n > ENVELOPE_FIELD || d->front.original.n > ENVELOPE_FIELD)
             return false;
     }

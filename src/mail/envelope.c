@@ -7,21 +7,53 @@ static bool text_ok(struct slice s)
         && slice_chr(s, '\r') == s.n && slice_chr(s, '\n') == s.n;
 }
 
-/* extra_ok - pairs of texts, and nothing else */
+static const char *const extra_names[EXTRA_COUNT] = {
+#define X(NAME, text) [EXTRA_##NAME] = text,
+    ENVELOPE_EXTRAS(X)
+#undef X
+};
 
-static bool extra_ok(struct slice extra)
+static bool is_blob(struct slice name)
+{
+    return slice_eq(name, slice_cstr(extra_names[EXTRA_XEXCH50]));
+}
+
+/* extra_ok - pairs of texts, and nothing else but for the one blob */
+
+static bool extra_ok(struct slice extra, size_t max)
 {
     struct wire w = wire_reader(extra);
 
-    if (extra.n > ENVELOPE_FIELD)
+    if (extra.n > max)
         return false;
     while (!w.bad && w.in.n > 0) {
         struct slice name = wire_get_bytes(&w), value = wire_get_bytes(&w);
 
-        if (!text_ok(name) || !text_ok(value))
+        if (!text_ok(name) || (!is_blob(name) && !text_ok(value)))
             return false;
     }
     return !w.bad;
+}
+
+void extra_put(struct wire *w, enum envelope_extra name, struct slice value)
+{
+    wire_put_bytes(w, slice_cstr(extra_names[name]));
+    wire_put_bytes(w, value);
+}
+
+bool extra_get(struct slice extra, enum envelope_extra name, struct slice *value)
+{
+    struct wire w = wire_reader(extra);
+
+    while (!w.bad && w.in.n > 0) {
+        struct slice n = wire_get_bytes(&w);
+
+        *value = wire_get_bytes(&w);
+        if (!w.bad && slice_eq(n, slice_cstr(extra_names[name])))
+            return true;
+    }
+    *value = (struct slice){ 0 };
+    return false;
 }
 
 #define PUT(kind, name) wire_put_##kind(w, m->name);
@@ -30,7 +62,7 @@ static bool extra_ok(struct slice extra)
 static bool recipient_ok(const struct recipient *r)
 {
     return r->address.n > 0 && text_ok(r->address) && text_ok(r->original)
-        && text_ok(r->return_path) && extra_ok(r->extra);
+        && text_ok(r->return_path) && extra_ok(r->extra, ENVELOPE_FIELD);
 }
 
 void recipient_put(struct wire *w, const struct recipient *m)
@@ -76,5 +108,5 @@ bool envelope_get(struct slice bytes, struct envelope *m)
     return wire_done(w) && m->nrcpts <= ENVELOPE_RCPTS
         && text_ok(m->sender) && text_ok(m->client) && text_ok(m->helo)
         && text_ok(m->protocol) && text_ok(m->listener) && text_ok(m->session)
-        && extra_ok(m->extra) && rcpts_ok(m);
+        && extra_ok(m->extra, ENVELOPE_EXTRA_MAX) && rcpts_ok(m);
 }

@@ -21,7 +21,43 @@ enum envelope_flags {
     ENV_BODY8   = 1 << 1,   /* BODY=8BITMIME was declared */
     ENV_SINK    = 1 << 2,   /* came by a listener of role sink: deliver as that says */
     ENV_BOUNCE  = 1 << 3,   /* a report that we wrote */
+    ENV_BINARY  = 1 << 4,   /* BODY=BINARYMIME (RFC 3030): any octets */
+    ENV_UTF8    = 1 << 5,   /* SMTPUTF8 was given (RFC 6531) */
+    ENV_REQUIRETLS = 1 << 6,/* RFC 8689 */
+    ENV_TLS_OPTIONAL = 1 << 7,  /* "TLS-Required: No" in the header (RFC 8689 §3) */
+    ENV_BARE    = 1 << 8,   /* the body has NUL, bare CR or bare LF (binary only) */
+    ENV_SECURE  = 1 << 9,   /* came over TLS */
+    ENV_AUTHENTICATED = 1 << 10,
 };
+
+/* Parameters of extensions: names of what is in an `extra`, of envelope or recipient. */
+#define ENVELOPE_EXTRAS(X)                                                    \
+    X(RET,       "RET")         /* "FULL" or "HDRS" (RFC 3461) */             \
+    X(ENVID,     "ENVID")       /* xtext, as it came */                       \
+    X(AUTH,      "AUTH")        /* xtext of a mailbox, or "<>" (RFC 4954 §5) */ \
+    X(BY,        "BY")          /* "MS R|N[T]": deadline as wall ms, mode, trace (RFC 2852) */ \
+    X(HOLD,      "HOLD")        /* wall ms: not before (RFC 4865) */          \
+    X(PRIORITY,  "MT-PRIORITY") /* "-9".."9" (RFC 6710) */                    \
+    X(SOLICIT,   "SOLICIT")     /* keywords (RFC 3865) */                     \
+    X(VERB,      "VERB")        /* "SEND", "SOML" or "SAML" (RFC 821) */      \
+    X(XEXCH50,   "XEXCH50")     /* u32 the second argument, and the blob */   \
+    X(TLS,       "TLS")         /* "TLSv1.3 TLS_AES_256_GCM_SHA384", for people */ \
+    X(ACCOUNT,   "ACCOUNT")     /* who had logged in */                       \
+    X(XFORWARD,  "XFORWARD")    /* attributes as they came, "NAME=... ADDR=..." */ \
+    X(NOTIFY,    "NOTIFY")      /* recipient: "NEVER" or a list (RFC 3461) */ \
+    X(ORCPT,     "ORCPT")       /* recipient: "rfc822;xtext", octets as they came */ \
+    X(RRVS,      "RRVS")        /* recipient: "SECONDS C|R" (RFC 7293) */     \
+    X(EXPANDED,  "EXPANDED")    /* recipient: came out of a list; "list" or "alias" */ \
+    X(SEEN,      "SEEN")        /* of both: for later */
+
+enum envelope_extra {
+#define X(NAME, text) EXTRA_##NAME,
+    ENVELOPE_EXTRAS(X)
+#undef X
+    EXTRA_COUNT
+};
+
+enum { ENVELOPE_EXTRA_MAX = 5 << 20 };  /* bytes of one `extra` */
 
 /* The texts may be empty. `extra` is room for parameters of extensions, each
  * as two byte runs (name, value); readers keep what they do not know. */
@@ -57,6 +93,12 @@ struct recipient {
     RECIPIENT_FIELDS(MEMBER)
 #undef MEMBER
 };
+
+/* extra_put - append one parameter to what becomes an `extra` */
+void extra_put(struct wire *w, enum envelope_extra name, struct slice value);
+
+/* extra_get - the value of a parameter; false: it is not there */
+bool extra_get(struct slice extra, enum envelope_extra name, struct slice *value);
 
 /* envelope_put - encode; the caller checks w->bad */
 void envelope_put(struct wire *w, const struct envelope *e);

@@ -63,6 +63,13 @@ static bool all_ready(struct master *m)
     return ready >= wanted;
 }
 
+/* serves_old_sessions - is it asked by sessions of its generation, to their end? */
+
+static bool serves_old_sessions(enum role role)
+{
+    return role == ROLE_LOOKUP || role == ROLE_VAULT;
+}
+
 static void retire_old(struct master *m)
 {
     struct list *at = NULL;
@@ -71,13 +78,13 @@ static void retire_old(struct master *m)
     ports_retire(m, m->generation);
     while ((w = next_worker(m, &at)) != NULL)
         if (worker_serves_sessions(w->role) && w->generation != m->generation
-            && w->role != ROLE_LOOKUP)
+            && !serves_old_sessions(w->role))
             worker_drain(w, MASTER_DRAIN);
 }
 
-/* dismiss_lookups - an old lookup goes when no session of its generation asks it */
+/* dismiss_helpers - an old lookup or vault goes when nobody of its generation asks it */
 
-static void dismiss_lookups(struct master *m)
+static void dismiss_helpers(struct master *m)
 {
     struct list *at = NULL, *in;
     struct worker *w, *s;
@@ -85,10 +92,11 @@ static void dismiss_lookups(struct master *m)
     while ((w = next_worker(m, &at)) != NULL) {
         bool asked = false;
 
-        if (w->role != ROLE_LOOKUP || w->generation == m->generation || w->draining)
+        if (!serves_old_sessions(w->role) || w->generation == m->generation || w->draining)
             continue;
         for (in = NULL; (s = next_worker(m, &in)) != NULL;)
-            asked = asked || (s->role == ROLE_SMTPD && s->generation == w->generation);
+            asked = asked || (s->generation == w->generation
+                              && (s->role == ROLE_SMTPD || s->role == ROLE_RELAY));
         if (!asked)
             worker_drain(w, MASTER_DRAIN);
     }
@@ -117,7 +125,7 @@ void life_ready(struct master *m)
         life_tell_parent(m, EX_OK);
     } else if (m->state == MASTER_RELOADING) {
         retire_old(m);
-        dismiss_lookups(m);
+        dismiss_helpers(m);
         log_event(EVENT_RELOAD, LF_NUM("generation", m->generation),
                   LF_TEXT("config", m->conf->file));
         tell_console(m);
@@ -205,7 +213,7 @@ void life_died(struct master *m, struct worker *w, int64_t status, int signal)
     } else if (!w->draining) {
         life_start_later(m, w->role, w->index, w->generation, restart_after(m, w));
     } else {
-        dismiss_lookups(m);
+        dismiss_helpers(m);
     }
 }
 
@@ -216,7 +224,7 @@ static const unsigned leaving[] = {
     ROLE_BIT(SMTPD),
     ROLE_BIT(RELAY) | ROLE_BIT(LOCAL),
     ROLE_BIT(QUEUE),
-    ROLE_BIT(LOOKUP) | ROLE_BIT(CONSOLE),
+    ROLE_BIT(LOOKUP) | ROLE_BIT(VAULT) | ROLE_BIT(CONSOLE),
 };
 
 static bool drain_roles(struct master *m, unsigned roles)
@@ -281,7 +289,8 @@ static const char *unchangeable(const struct conf *a, const struct conf *b)
         return "spool: cannot change while running; restart the server";
     if (!slice_eq(a->control, b->control))
         return "control: cannot change while running; restart the server";
-    if (!slice_eq(a->user, b->user) || !slice_eq(a->queue_user, b->queue_user))
+    if (!slice_eq(a->user, b->user) || !slice_eq(a->queue_user, b->queue_user)
+        || !slice_eq(a->vault_user, b->vault_user))
         return "user: cannot change while running; restart the server";
     return NULL;
 }

@@ -105,7 +105,8 @@ static bool settle_user(struct slice *user, const char *setting, const char *by_
 bool settle_users(struct conf *conf, struct buf *errors)
 {
     return settle_user(&conf->user, "user", "postrider", errors)
-        && settle_user(&conf->queue_user, "queue_user", "postriderq", errors);
+        && settle_user(&conf->queue_user, "queue_user", "postriderq", errors)
+        && settle_user(&conf->vault_user, "vault_user", "postriderv", errors);
 }
 
 /* ---------------------------------------------------------------- signals -- */

@@ -21,6 +21,8 @@ static const struct link { enum role a, b; } links[] = {
     { ROLE_QUEUE, ROLE_LOOKUP },  { ROLE_CONSOLE, ROLE_SMTPD },
     { ROLE_CONSOLE, ROLE_QUEUE }, { ROLE_CONSOLE, ROLE_RELAY },
     { ROLE_CONSOLE, ROLE_LOCAL }, { ROLE_CONSOLE, ROLE_LOOKUP },
+    { ROLE_CONSOLE, ROLE_VAULT }, { ROLE_SMTPD, ROLE_VAULT },
+    { ROLE_RELAY, ROLE_VAULT },
 };
 
 bool worker_serves_sessions(enum role role)
@@ -76,15 +78,33 @@ static void introduce(struct worker *a, struct worker *b)
 
 /* ------------------------------------------------------------ handing over -- */
 
+/* Whose each table is; secrets are for the vault alone. */
+static const struct { const char *kind; unsigned roles; } handed[] = {
+    { "recipients:",  ROLE_BIT(SMTPD) | ROLE_BIT(LOOKUP) },
+    { "aliases:",     ROLE_BIT(SMTPD) | ROLE_BIT(LOOKUP) },
+    { "certificate:", ROLE_BIT(SMTPD) | ROLE_BIT(VAULT) },
+    { "key:",         ROLE_BIT(VAULT) },
+    { "accounts",     ROLE_BIT(VAULT) },
+    { "credentials",  ROLE_BIT(VAULT) },
+    { "keytab",       ROLE_BIT(VAULT) },
+};
+
+static bool is_for(const char *table, enum role role)
+{
+    for (size_t i = 0; i < sizeof handed / sizeof handed[0]; i++)
+        if (strncmp(table, handed[i].kind, strlen(handed[i].kind)) == 0)
+            return handed[i].roles & (1u << role);
+    return false;
+}
+
 static void hand_tables(struct worker *w)
 {
     const struct master *m = w->master;
 
-    if (w->role != ROLE_SMTPD && w->role != ROLE_LOOKUP)
-        return;
     for (size_t i = 0; i < m->ntables; i++)
-        channel_send_msg_table(w->channel,
-            &(struct msg_table){ slice_cstr(m->tables[i].name) }, m->tables[i].fd);
+        if (is_for(m->tables[i].name, w->role))
+            channel_send_msg_table(w->channel,
+                &(struct msg_table){ slice_cstr(m->tables[i].name) }, m->tables[i].fd);
 }
 
 static void hand_listeners(struct worker *w)
@@ -118,7 +138,8 @@ static void hand_over(struct worker *w)
             introduce(w, other);
     }
     channel_send_msg_go(w->channel, &(struct msg_go){ w->slot, w->generation,
-        w->role == ROLE_QUEUE ? m->conf->queue_user : m->conf->user }, -1);
+        w->role == ROLE_QUEUE ? m->conf->queue_user
+        : w->role == ROLE_VAULT ? m->conf->vault_user : m->conf->user }, -1);
 }
 
 /* ---------------------------------------------------------------- beginning -- */

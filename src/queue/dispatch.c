@@ -24,6 +24,7 @@ bool lease_next(struct wire *w, uint32_t *index, struct slice *address, struct s
     *index = wire_get_u32(w);
     *address = wire_get_bytes(w);
     *original = wire_get_bytes(w);
+    wire_get_bytes(w);      /* parameters */
     return !w->bad;
 }
 
@@ -79,6 +80,7 @@ static uint32_t gather(const struct job *job, const struct envelope *e, struct b
         wire_put_u32(&out, i);
         wire_put_bytes(&out, r.address);
         wire_put_bytes(&out, r.original);
+        wire_put_bytes(&out, r.extra);
         found++;
     }
     return found;
@@ -106,15 +108,32 @@ static struct lease *lease_new(struct queue *q, struct job *job, struct peer *ag
     return l;
 }
 
+/* domain_of - that of the first recipient; all of a job are routed alike */
+
+static struct slice domain_of(struct slice rcpts)
+{
+    struct wire w = wire_reader(rcpts);
+    struct slice address;
+    size_t at;
+
+    wire_get_u32(&w);
+    address = wire_get_bytes(&w);
+    at = slice_rchr(address, '@');
+    return at < address.n ? slice_from(address, at + 1) : (struct slice){ 0 };
+}
+
 /* send - the body goes inline, or as the large file's descriptor */
 
-static bool send_it(struct queue *q, struct lease *l, uint32_t flags, struct slice body)
+static bool send_it(struct queue *q, struct lease *l, const struct envelope *e,
+                    struct slice body)
 {
     const struct letter *m = l->job->letter;
     struct destination *d = l->job->sched.dest;
     struct msg_deliver deliver = {
         .job = l->number, .id = m->entry.id, .destination = slice_of(d->text, d->n),
-        .sender = l->sender, .flags = flags, .nrcpts = l->nrcpts, .rcpts = l->rcpts,
+        .domain = domain_of(l->rcpts), .sender = l->sender, .flags = e->flags,
+        .arrived = e->arrived, .client = e->client, .helo = e->helo, .protocol = e->protocol,
+        .extra = e->extra, .nrcpts = l->nrcpts, .rcpts = l->rcpts,
         .body = body, .length = body.n,
     };
     int handle = -1, fd = -1;
@@ -154,7 +173,7 @@ static void deliver(struct queue *q, struct job *job, struct peer *agent)
     buf_free(&rcpts);
     if (l == NULL) {
         not_now(q, job);
-    } else if (!send_it(q, l, e.flags, body)) {
+    } else if (!send_it(q, l, &e, body)) {
         lease_end(q, l);
         not_now(q, job);
     }

@@ -73,11 +73,14 @@ static struct outcome outcome_of(const struct job *job, size_t i)
     size_t most = RESULT_BYTES / job->nrcpts;
 
     if (r->decided)
-        return (struct outcome){ job->index[i], (uint8_t)r->fate, (uint16_t)r->code,
-                                 slice_cstr(r->status), slice_first(r->text, most) };
-    return (struct outcome){ job->index[i], FATE_LATER, (uint16_t)p->code,
-                             slice_cstr(p->status[0] ? p->status : "4.0.0"),
-                             slice_first(slice_cstr(p->text), most) };
+        return (struct outcome){ .index = job->index[i], .fate = (uint8_t)r->fate,
+                                 .how = DELIVERY_RELAYED, .code = (uint16_t)r->code,
+                                 .status = slice_cstr(r->status),
+                                 .text = slice_first(r->text, most) };
+    return (struct outcome){ .index = job->index[i], .fate = FATE_LATER,
+                             .code = (uint16_t)p->code,
+                             .status = slice_cstr(p->status[0] ? p->status : "4.0.0"),
+                             .text = slice_first(slice_cstr(p->text), most) };
 }
 
 static void job_answer(struct job *job)
@@ -385,6 +388,7 @@ static bool take_rcpts(struct job *job, const struct msg_deliver *m)
     for (job->nrcpts = 0; job->nrcpts < m->nrcpts && !w.bad; job->nrcpts++) {
         job->index[job->nrcpts] = wire_get_u32(&w);
         job->rcpts[job->nrcpts].address = arena_copy(&job->arena, wire_get_bytes(&w));
+        wire_get_bytes(&w);
         wire_get_bytes(&w);
     }
     return wire_done(&w);

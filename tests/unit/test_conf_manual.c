@@ -72,7 +72,7 @@ static void put_setting(struct buf *out, const struct conf_setting *s)
         [KIND_TEXT] = "TEXT", [KIND_PATH] = "PATH", [KIND_WORD] = "WORD", [KIND_BOOL] = "BOOL",
         [KIND_COUNT] = "NUMBER", [KIND_SIZE] = "SIZE", [KIND_TIME] = "TIME",
         [KIND_TIMES] = "{TIME, ...}", [KIND_NETS] = "{NETWORK, ...}",
-        [KIND_SERVERS] = "{SERVER, ...}",
+        [KIND_SERVERS] = "{SERVER, ...}", [KIND_TEXTS] = "{TEXT, ...}",
     };
 
     buf_printf(out, ".TP\n.BI \"%s = \" \"%s\"\n%s.\n", s->name,

@@ -19,6 +19,7 @@ static void put_rcpts(struct buf *out, uint32_t n)
         wire_put_u32(&w, 10 + i);
         wire_put_bytes(&w, SLICE_LIT("u@x.test"));
         wire_put_bytes(&w, i % 2 ? SLICE_LIT("list@x.test") : SLICE_LIT(""));
+        wire_put_bytes(&w, SLICE_LIT(""));
     }
 }
 

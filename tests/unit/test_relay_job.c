@@ -274,6 +274,7 @@ static void deliver_to(const char *destination, unsigned nrcpts, struct slice bo
         wire_put_u32(&w, i);
         wire_put_bytes(&w, slice_cstr(address));
         wire_put_bytes(&w, (struct slice){ NULL, 0 });
+        wire_put_bytes(&w, (struct slice){ NULL, 0 });
     }
     channel_send_msg_deliver(queue, &(struct msg_deliver){
         .job = 1, .id = 2, .destination = slice_cstr(destination), .sender = SLICE_LIT("s@a.test"),

@@ -1,7 +1,7 @@
 /* dsn.c - a report in three parts: for people, for programs, and the original. */
 #include <stdio.h>
 #include "mail/dsn.h"
-#include "mail/date.h"
+#include "base/date.h"
 #include "mail/foreign.h"
 #include "mail/header.h"
 #include "base/id.h"

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <cmocka.h>
-#include "mail/date.h"
+#include "base/date.h"
 #include "mail/header.h"
 #include "mail/received.h"
 

@@ -1,0 +1,98 @@
+/* utf8.c - the shortest form and nothing else. */
+#include "base/utf8.h"
+
+/* What a first octet says: how long the form is, its bits of the code point, and
+ * the smallest code point that needs so many octets. */
+static const struct form {
+    unsigned char mask, mark, octets;
+    uint32_t      least;
+} forms[] = {
+    { 0x80, 0x00, 1, 0 },
+    { 0xe0, 0xc0, 2, 0x80 },
+    { 0xf0, 0xe0, 3, 0x800 },
+    { 0xf8, 0xf0, 4, 0x10000 },
+};
+
+static const struct form *form_of(unsigned char first)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+        if ((first & forms[i].mask) == forms[i].mark)
+            return &forms[i];
+    return NULL;
+}
+
+static bool is_scalar(uint32_t point)
+{
+    return point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
+}
+
+bool utf8_next(struct slice *rest, uint32_t *point)
+{
+    const unsigned char *p = (const unsigned char *)rest->p;
+    const struct form *form = rest->n > 0 ? form_of(p[0]) : NULL;
+    uint32_t value;
+
+    if (form == NULL || form->octets > rest->n)
+        return false;
+    value = p[0] & (unsigned char)~form->mask;
+    for (size_t i = 1; i < form->octets; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return false;
+        value = value << 6 | (p[i] & 0x3f);
+    }
+    if (value < form->least || !is_scalar(value))
+        return false;
+    *point = value;
+    *rest = slice_from(*rest, form->octets);
+    return true;
+}
+
+bool utf8_valid(struct slice s)
+{
+    uint32_t point;
+
+    while (utf8_next(&s, &point))
+        ;
+    return s.n == 0;
+}
+
+/* What does not show, or changes how its neighbours do. */
+static const struct range { uint32_t first, last; } hidden[] = {
+    { 0x0000, 0x001f }, { 0x007f, 0x009f },     /* controls */
+    { 0x061c, 0x061c },                         /* Arabic letter mark */
+    { 0x200e, 0x200f },                         /* direction marks */
+    { 0x2028, 0x202e },                         /* separators, embeddings, overrides */
+    { 0x2066, 0x206f },                         /* isolates, deprecated formats */
+    { 0xfdd0, 0xfdef },                         /* noncharacters */
+    { 0xfeff, 0xfeff },                         /* byte-order mark */
+    { 0xfff9, 0xfffb },                         /* interlinear annotation */
+    { 0xe0000, 0xe007f },                       /* tags */
+};
+
+bool utf8_shows(uint32_t point)
+{
+    if (!is_scalar(point) || (point & 0xfffe) == 0xfffe)
+        return false;
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
+        if (point >= hidden[i].first && point <= hidden[i].last)
+            return false;
+    return true;
+}
+
+bool utf8_printable(struct slice s)
+{
+    uint32_t point;
+
+    while (utf8_next(&s, &point))
+        if (!utf8_shows(point))
+            return false;
+    return s.n == 0;
+}
+
+bool utf8_ascii(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] > 127)
+            return false;
+    return true;
+}

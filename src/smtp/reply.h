@@ -56,6 +56,8 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(NEED_RCPT,        503, 5, 1,     "Send RCPT first")                                 \
     R(OUT_OF_ORDER,     503, 5, 1,     "Command out of order")                            \
     R(BAD_PARAMETER,    504, 5, 4,     "Parameter not implemented")                       \
+    R(NEED_TLS,         530, 7, 0,     "Must issue a STARTTLS command first")             \
+    R(NEED_AUTH,        530, 7, 0,     "Authentication required")                         \
     R(NO_SUCH_USER,     550, 1, 1,     "No such user here")                               \
     R(NO_RELAY,         550, 7, 1,     "Relaying denied")                                 \
     R(BARE_LF,          550, 6, 0,     "Message with bare LF, bare CR or NUL refused")    \

@@ -20,7 +20,7 @@ static unsigned entrances(enum stage stage)
 {
     switch (stage) {
     case S_GREETING: return 0;
-    case S_START:    return S_GREETING;
+    case S_START:    return S_GREETING | S_START | S_READY;
     case S_READY:    return S_START | S_READY | S_IN_TX;
     case S_SENDER:   return S_READY;
     case S_RCPTS:    return S_SENDER | S_RCPTS;
@@ -140,9 +140,11 @@ static enum reply_id count_against(struct session *s, enum reply_id id)
 
 static void session_stop(struct session *s, enum reply_id id)
 {
+    session_aside_end(s);
     tx_drop(s);
     s->last = id;
     s->wait = WAIT_CLIENT;
+    s->asking = (struct asking){ 0 };
     session_enter(s, S_ENDED);
 }
 
@@ -173,6 +175,12 @@ static void write_reply(struct session *s, const struct reply *r)
         session_stop(s, id);
 }
 
+void session_say_reply(struct session *s, const struct reply *r)
+{
+    if (s->stage != S_ENDED)
+        write_reply(s, r);
+}
+
 void session_answer(struct session *s, const struct reply *r)
 {
     if (s->stage != S_ENDED && !rcpt_line_up(s, r->id))
@@ -187,6 +195,80 @@ void session_say(struct session *s, enum reply_id id)
         return;
     plain.id = id;
     write_reply(s, &plain);
+}
+
+/* ------------------------------------------- questions, and input aside -- */
+
+void session_grants(struct session *s)
+{
+    enum who who = s->account.n > 0 ? WHO_AUTHENTICATED : s->trusted ? WHO_TRUSTED : WHO_STRANGER;
+
+    s->granted = s->listen->offers[who] | conf_grants(s->server->conf, &s->client, s->account);
+    if (s->secure)
+        s->granted &= ~FEATURE(STARTTLS);
+    else
+        s->granted &= ~FEATURE(REQUIRETLS);     /* RFC 8689 §2 */
+    if (s->account.n > 0)
+        s->granted &= ~(FEATURE(AUTH) | FEATURE(X_EXPS));
+}
+
+void session_ask(struct session *s, uint64_t ticket, int64_t patience,
+                 void (*late)(struct session *s))
+{
+    s->wait = WAIT_ANSWER;
+    s->asking = (struct asking){ .late = late, .ticket = ticket,
+                                 .deadline = s->server->mono + patience };
+}
+
+bool session_answered(struct session *s, uint64_t ticket)
+{
+    if (s->wait != WAIT_ANSWER || s->asking.ticket != ticket)
+        return false;
+    s->asking = (struct asking){ 0 };
+    s->wait = WAIT_CLIENT;
+    return true;
+}
+
+/* answer_late - the world is silent: the command fails for now */
+
+static void answer_late(struct session *s)
+{
+    void (*late)(struct session *) = s->asking.late;
+
+    s->asking = (struct asking){ 0 };
+    s->wait = WAIT_CLIENT;
+    if (late != NULL)
+        late(s);
+    session_say(s, REPLY_LOCAL_TROUBLE);
+}
+
+void session_aside(struct session *s, aside_f *read, void *state, void (*free_state)(void *))
+{
+    s->aside = read;
+    s->aside_state = state;
+    s->aside_free = free_state;
+}
+
+void session_aside_end(struct session *s)
+{
+    if (s->aside_free != NULL && s->aside_state != NULL)
+        s->aside_free(s->aside_state);
+    s->aside = NULL;
+    s->aside_state = NULL;
+    s->aside_free = NULL;
+}
+
+void session_renew(struct session *s)
+{
+    session_aside_end(s);
+    tx_drop(s);
+    free((char *)(uintptr_t)s->helo.p);
+    s->helo = (struct slice){ 0 };
+    s->esmtp = s->lmtp = false;
+    s->reader = (struct line_reader){ 0 };
+    if (s->stage != S_GREETING)
+        session_enter(s, S_START);
+    session_grants(s);
 }
 
 /* ------------------------------------------------------------------ input -- */
@@ -266,6 +348,8 @@ static size_t step(struct session *s, struct slice in)
         session_greet(s, true);
         return in.n;
     }
+    if (s->aside != NULL)
+        return s->aside(s, in);
     if (s->stage == S_TEXT)
         return intake_read(s, in);
     if (!s->greeted && verb_foreign(in)) {
@@ -402,7 +486,7 @@ void session_tick(struct session *s)
 {
     int64_t now = s->server->mono;
 
-    if (s->stage & (S_ENDED | S_GREETING | S_COMMIT))
+    if (s->stage & (S_ENDED | S_GREETING | S_COMMIT) && s->wait != WAIT_ANSWER)
         return;
     if (s->tx != NULL && s->tx->first != NULL && now > s->tx->rcpt_deadline)
         rcpt_give_up(s);
@@ -412,6 +496,8 @@ void session_tick(struct session *s)
         world_late(s);
     else if (s->wait == WAIT_FILE && now > s->deadline)
         world_late(s);
+    else if (s->wait == WAIT_ANSWER && now > s->asking.deadline)
+        answer_late(s);
     if (s->tx == NULL)
         slim(s);
 }
@@ -440,6 +526,7 @@ void session_begin(struct session *s, struct server *server, const struct conf_l
         .arena = ARENA(ARENA_MAX), .rcpts = BUF(ENVELOPE_MAX), .body = BUF(BODY_INLINE + 4096),
     };
     list_init(&s->link);
+    session_grants(s);
 }
 
 void session_greet(struct session *s, bool early)
@@ -466,6 +553,7 @@ void session_refuse(struct session *s, enum reply_id id)
 
 void session_end(struct session *s)
 {
+    session_aside_end(s);
     if (s->stage != S_ENDED) {
         tx_drop(s);
         session_enter(s, S_ENDED);
@@ -475,5 +563,7 @@ void session_end(struct session *s)
     buf_free(&s->rcpts);
     buf_free(&s->body);
     free((char *)(uintptr_t)s->helo.p);
-    s->helo = (struct slice){ 0 };
+    free((char *)(uintptr_t)s->account.p);
+    free((char *)(uintptr_t)s->tls_note.p);
+    s->helo = s->account = s->tls_note = (struct slice){ 0 };
 }

@@ -50,6 +50,8 @@ enum wait {
     WAIT_RCPTS,         /* something other than RCPT, while recipients are looked up */
     WAIT_FILE,          /* a file for a large body */
     WAIT_COMMIT,        /* the message is to become durable */
+    WAIT_ANSWER,        /* a command asked the world something: session.asking */
+    WAIT_SECURE,        /* a TLS handshake */
 };
 
 /* What a table alone can say about a local address. */
@@ -66,6 +68,21 @@ struct answer {
 };
 
 struct session;
+
+/* asking - a command whose reply depends on an answer of the world. The command
+ * sets it (session_ask) and says REPLY_NONE; whoever brings the answer calls
+ * session_answered() and says the reply. `late` is called instead when the
+ * answer does not come in time: it forgets the question; the client hears 451. */
+struct asking {
+    void   (*late)(struct session *s);      /* NULL: no question is open */
+    int64_t  deadline;                      /* mono, ms */
+    uint64_t ticket;                        /* whatever the command likes */
+};
+
+/* aside_f - reads what a command has asked the client for: lines of a login,
+ * octets of a blob. Returns bytes used; 0: it needs more, or waits. It ends by
+ * setting session.aside to NULL. */
+typedef size_t aside_f(struct session *s, struct slice in);
 
 /* A file for a large body. number 0: none. */
 struct lent {
@@ -155,6 +172,15 @@ struct session {
     enum stage                stage;
     enum wait                 wait;
     bool                      esmtp, trusted;
+    bool                      lmtp;         /* LHLO: replies for each recipient */
+    bool                      secure;       /* over TLS */
+    struct slice              tls_note;     /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; malloced */
+    struct slice              account;      /* who has logged in; malloced, empty: nobody */
+    uint64_t                  granted;      /* FEATURE() bits: see session_grants */
+    aside_f                  *aside;        /* reads instead of the command loop, or NULL */
+    void                     *aside_state;  /* of `aside`: freed by aside_free at the end */
+    void                    (*aside_free)(void *state);
+    struct asking             asking;
     bool                      greeted;      /* a first command line was seen */
     bool                      input_waiting;/* there is input behind the line at hand */
     struct slice              helo;         /* malloced */
@@ -232,6 +258,34 @@ bool session_envelope(const struct session *s, struct buf *out);
 
 /* session_enter - the only function that changes the stage */
 void session_enter(struct session *s, enum stage stage);
+
+/* session_grants - decide anew what is granted: after a change of who the client
+ * is (network, account), or of TLS */
+void session_grants(struct session *s);
+
+static inline bool session_granted(const struct session *s, enum feature f)
+{
+    return s->granted >> f & 1;
+}
+
+/* session_ask - the command at hand waits for the world, for so many ms */
+void session_ask(struct session *s, uint64_t ticket, int64_t patience,
+                 void (*late)(struct session *s));
+
+/* session_answered - the answer is there: input goes on. False: nobody asked
+ * (any more) with this ticket. The caller says the reply, with
+ * session_say_reply(), and then lets the owner take input. */
+bool session_answered(struct session *s, uint64_t ticket);
+void session_say_reply(struct session *s, const struct reply *r);
+
+/* session_aside - let `read` have the input until it sets s->aside to NULL. state:
+ * its own, freed with `free_state` when the session ends early */
+void session_aside(struct session *s, aside_f *read, void *state, void (*free_state)(void *));
+void session_aside_end(struct session *s);
+
+/* session_renew - as if the connection had just been greeted: after a TLS
+ * handshake (RFC 3207 §4.2), or XCLIENT. HELO and transaction are forgotten. */
+void session_renew(struct session *s);
 
 /* session_answer - say it, or line it up behind recipients still waiting */
 void session_answer(struct session *s, const struct reply *r);

@@ -4,62 +4,51 @@
  * its handler. A handler therefore starts in a legal stage; it parses its
  * arguments once, acts, and returns the name of a reply.
  *
- * To add a command: one row below and one on_xxx() function; HELP and, where
- * it is marked so, EHLO follow by themselves.
+ * To add a command: one row below and one on_xxx() function (in the file of its
+ * kind); HELP follows by itself, EHLO by the row of its feature in ehlo.c.
  */
 #include <stdlib.h>
+#include "smtpd/ehlo.h"
 #include "smtpd/intake.h"
 #include "smtpd/policy.h"
 #include "smtpd/verbs.h"
 
-enum verb_flags {
-    V_LAST   = 1 << 0,      /* must end a pipelined group (RFC 2920 §3.1) */
-    V_HELO   = 1 << 1,      /* only after HELO or EHLO */
-    V_PLAIN  = 1 << 2,      /* takes no argument */
-    V_JUNK   = 1 << 3,      /* does nothing for mail: not for ever */
-    V_QUEUES = 1 << 4,      /* its reply may be lined up */
-    V_EHLO   = 1 << 5,      /* announced by EHLO */
-    V_LEAVES = 1 << 6,      /* still heard while the server shuts down */
-};
+static verb_f on_helo, on_ehlo, on_mail, on_rcpt, on_data, on_rset, on_noop, on_quit, on_help,
+              on_vrfy;
 
-typedef unsigned handler(struct session *s, struct slice args, struct reply *r);
-
-static handler on_helo, on_ehlo, on_mail, on_rcpt, on_data, on_rset, on_noop, on_quit,
-               on_help, on_vrfy;
-
-static const struct verb {
-    const char   *name;
-    handler      *handle;
-    unsigned      stages;       /* where it may be used... */
-    enum reply_id otherwise;    /* ...and the answer elsewhere */
-    unsigned      flags;
-    const char   *help;
-} verbs[] = {
-    { "EHLO", on_ehlo, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_LAST | V_JUNK,
+const struct verb verbs[] = {
+    { "EHLO", on_ehlo, S_COMMANDS, REPLY_OUT_OF_ORDER,
+      V_LAST | V_JUNK | V_OPEN | V_SMTP | V_ODMR, NO_FEATURE,
       "EHLO name: say who you are, and hear what is offered" },
-    { "HELO", on_helo, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_LAST | V_JUNK,
+    { "HELO", on_helo, S_COMMANDS, REPLY_OUT_OF_ORDER,
+      V_LAST | V_JUNK | V_OPEN | V_SMTP | V_ODMR, NO_FEATURE,
       "HELO name: say who you are" },
-    { "MAIL", on_mail, S_READY,            REPLY_MAIL_TWICE,   V_HELO,
-      "MAIL FROM:<sender> [SIZE=octets] [BODY=7BIT|8BITMIME]: begin a message" },
-    { "RCPT", on_rcpt, S_SENDER | S_RCPTS, REPLY_NEED_MAIL,    V_QUEUES,
-      "RCPT TO:<recipient>: add a recipient to the message" },
-    { "DATA", on_data, S_SENDER | S_RCPTS, REPLY_NEED_MAIL,    V_LAST | V_PLAIN,
+    { "LHLO", on_ehlo, S_COMMANDS, REPLY_OUT_OF_ORDER,
+      V_LAST | V_JUNK | V_OPEN | V_LMTP, NO_FEATURE,
+      "LHLO name: say who you are, and hear what is offered" },
+    { "MAIL", on_mail, S_READY, REPLY_MAIL_TWICE, V_HELO, NO_FEATURE,
+      "MAIL FROM:<sender> [parameters]: begin a message" },
+    { "RCPT", on_rcpt, S_SENDER | S_RCPTS, REPLY_NEED_MAIL, V_QUEUES, NO_FEATURE,
+      "RCPT TO:<recipient> [parameters]: add a recipient to the message" },
+    { "DATA", on_data, S_SENDER | S_RCPTS, REPLY_NEED_MAIL, V_LAST | V_PLAIN, NO_FEATURE,
       "DATA: send the text of the message, ended by a dot on a line by itself" },
-    { "RSET", on_rset, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_PLAIN | V_JUNK,
-      "RSET: forget the message that was begun" },
-    { "NOOP", on_noop, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_JUNK,
+    { "RSET", on_rset, S_COMMANDS, REPLY_OUT_OF_ORDER, V_PLAIN | V_JUNK | V_OPEN | V_ODMR,
+      NO_FEATURE, "RSET: forget the message that was begun" },
+    { "NOOP", on_noop, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN | V_ODMR, NO_FEATURE,
       "NOOP: do nothing" },
-    { "QUIT", on_quit, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_PLAIN | V_LEAVES,
-      "QUIT: end the session" },
-    { "HELP", on_help, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_JUNK | V_EHLO,
-      "HELP [command]: list the commands, or explain one" },
-    { "VRFY", on_vrfy, S_COMMANDS,         REPLY_OUT_OF_ORDER, V_JUNK | V_EHLO,
+    { "QUIT", on_quit, S_COMMANDS, REPLY_OUT_OF_ORDER, V_PLAIN | V_LEAVES | V_OPEN | V_ODMR,
+      NO_FEATURE, "QUIT: end the session" },
+    { "HELP", on_help, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN | V_ODMR,
+      FEATURE_HELP, "HELP [command]: list the commands, or explain one" },
+    { "VRFY", on_vrfy, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK, NO_FEATURE,
       "VRFY address: is not answered here; try RCPT" },
 };
 
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
-/* Commands of SMTP that this server does not offer. */
+const unsigned verbs_count = VERBS;
+
+/* Commands of SMTP that this server does not have. */
 static const char *const unoffered[] = {
     "EXPN", "TURN", "ATRN", "ETRN", "SEND", "SOML", "SAML", "AUTH", "STARTTLS", "BDAT", "BURL",
 };
@@ -112,13 +101,38 @@ bool verb_queues(struct slice line)
 
 /* gate - may this verb run now? REPLY_OK, or the refusal */
 
+bool verb_offered(const struct session *s, const struct verb *v)
+{
+    bool lmtp = s->listen->role == LISTEN_LMTP;
+
+    return !(v->flags & (lmtp ? V_SMTP : V_LMTP))
+        && (s->listen->role != LISTEN_ODMR || (v->flags & V_ODMR))
+        && (v->feature == NO_FEATURE || session_granted(s, (enum feature)v->feature));
+}
+
+/* locked - the listener wants TLS, or a login, first */
+
+static enum reply_id locked(const struct session *s, const struct verb *v)
+{
+    if (v->flags & V_OPEN)
+        return REPLY_OK;
+    if (s->listen->tls == LISTEN_TLS_REQUIRE && !s->secure)
+        return REPLY_NEED_TLS;
+    return s->listen->auth == LISTEN_AUTH_REQUIRE && s->account.n == 0 ? REPLY_NEED_AUTH
+                                                                       : REPLY_OK;
+}
+
 static enum reply_id gate(struct session *s, const struct verb *v, struct slice name,
                           struct slice args)
 {
     if (v == NULL)
         return is_unoffered(name) ? REPLY_NOT_IMPLEMENTED : REPLY_UNKNOWN_COMMAND;
+    if (!verb_offered(s, v))
+        return v->flags & (V_LMTP | V_SMTP) ? REPLY_UNKNOWN_COMMAND : REPLY_NOT_IMPLEMENTED;
     if (s->server->draining && s->tx == NULL && !(v->flags & V_LEAVES))
         return REPLY_SHUTTING_DOWN;
+    if (locked(s, v) != REPLY_OK)
+        return locked(s, v);
     if (s->input_waiting && (v->flags & V_LAST))
         return REPLY_OUT_OF_STEP;
     if (s->stage == S_START && (v->flags & V_HELO))
@@ -169,6 +183,7 @@ static enum reply_id hello(struct session *s, struct slice name, bool esmtp)
         return REPLY_LOCAL_TROUBLE;
     tx_drop(s);
     s->esmtp = esmtp;
+    s->lmtp = s->listen->role == LISTEN_LMTP;
     session_enter(s, S_READY);
     return REPLY_OK;
 }
@@ -189,14 +204,7 @@ static unsigned on_ehlo(struct session *s, struct slice args, struct reply *r)
     if (id != REPLY_OK)
         return id;
     reply_add(r, REPLY_EHLO, "%.*s", SLICE(s->server->conf->hostname));
-    reply_add(r, REPLY_EHLO, "PIPELINING");
-    reply_add(r, REPLY_EHLO, "SIZE %llu",
-              (unsigned long long)s->server->conf->limits.message_size);
-    reply_add(r, REPLY_EHLO, "8BITMIME");
-    for (size_t i = 0; i < VERBS; i++)
-        if (verbs[i].flags & V_EHLO)
-            reply_add(r, REPLY_EHLO, "%s", verbs[i].name);
-    return reply_add(r, REPLY_EHLO, "ENHANCEDSTATUSCODES");
+    return ehlo_write(s, r);
 }
 
 /* -------------------------------------------------------- MAIL, RCPT, DATA -- */
@@ -232,7 +240,8 @@ static enum reply_id parse_reply(enum command_error error, const struct command_
 
 static unsigned offers(const struct session *s)
 {
-    return s->esmtp ? OFFER_SIZE | OFFER_8BITMIME : 0;
+    return s->esmtp ? (session_granted(s, FEATURE_SIZE) ? OFFER_SIZE : 0u)
+                    | (session_granted(s, FEATURE_8BITMIME) ? OFFER_8BITMIME : 0u) : 0;
 }
 
 /* queue_room - may there be a new message? Until the queue has spoken, wait a
@@ -332,12 +341,12 @@ static unsigned on_help(struct session *s, struct slice args, struct reply *r)
 {
     const struct verb *v = verb_find(args);
 
-    (void)s;
     if (args.n > 0)
-        return v != NULL ? reply_add(r, REPLY_HELP, "%s", v->help) : REPLY_BAD_PARAMETER;
+        return v != NULL && verb_offered(s, v) ? reply_add(r, REPLY_HELP, "%s", v->help) : REPLY_BAD_PARAMETER;
     reply_add(r, REPLY_HELP, "Commands of this server:");
     for (size_t i = 0; i < VERBS; i++)
-        reply_add(r, REPLY_HELP, "%s", verbs[i].name);
+        if (verb_offered(s, &verbs[i]))
+            reply_add(r, REPLY_HELP, "%s", verbs[i].name);
     return reply_add(r, REPLY_HELP, "HELP and a command explains it");
 }
 

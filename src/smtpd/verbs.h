@@ -6,6 +6,42 @@
 #define REPLY_NONE  REPLY_COUNT             /* it comes later, or was lined up */
 #define REPLY_STALL (REPLY_COUNT + 1)       /* cannot run yet: keep the line */
 
+/* A command's handler: it starts in a legal stage, with the grant it needs;
+ * parses its arguments once, acts, and returns the name of a reply. */
+typedef unsigned verb_f(struct session *s, struct slice args, struct reply *r);
+
+enum verb_flags {
+    V_LAST   = 1 << 0,      /* must end a pipelined group (RFC 2920 §3.1) */
+    V_HELO   = 1 << 1,      /* only after HELO or EHLO */
+    V_PLAIN  = 1 << 2,      /* takes no argument */
+    V_JUNK   = 1 << 3,      /* does nothing for mail: not for ever */
+    V_QUEUES = 1 << 4,      /* its reply may be lined up */
+    V_LEAVES = 1 << 5,      /* still heard while the server shuts down */
+    V_OPEN   = 1 << 6,      /* before the client has logged in or begun TLS, where the
+                               listener requires that (RFC 4954 §4, RFC 3207 §4) */
+    V_LMTP   = 1 << 7,      /* of LMTP alone */
+    V_SMTP   = 1 << 8,      /* not of LMTP */
+    V_ODMR   = 1 << 9,      /* of a listener of role odmr too (RFC 2645 §5) */
+};
+
+enum { NO_FEATURE = -1 };
+
+struct verb {
+    const char   *name;
+    verb_f       *handle;
+    unsigned      stages;       /* where it may be used... */
+    enum reply_id otherwise;    /* ...and the answer elsewhere */
+    unsigned      flags;
+    int           feature;      /* enum feature that must be granted, or NO_FEATURE */
+    const char   *help;         /* "VERB arguments: what it does" */
+};
+
+extern const struct verb verbs[];
+extern const unsigned verbs_count;
+
+/* verb_offered - may this client use it, now or later in this session? What HELP lists. */
+bool verb_offered(const struct session *s, const struct verb *v);
+
 /* verb_run - carry out one command line: the reply's name, REPLY_NONE or
  * REPLY_STALL. *r has its text. */
 unsigned verb_run(struct session *s, struct slice line, struct reply *r);

@@ -23,7 +23,6 @@ struct account {
 };
 
 struct accounts {
-    struct private_file file;   /* set its path; the rest is zero */
     char           *text;       /* the file as it was read */
     size_t          ntext;
     struct account *all;        /* in the order of the file */
@@ -33,14 +32,10 @@ struct accounts {
     bool            any_scram;
 };
 
-/* accounts_parse - from the file's text, which is taken (malloc'd) when true is
- * returned. False: a line "FILE:LINE: what is wrong" in errors, at most 20. */
+/* accounts_parse - from the file's text (malloc'd), which is taken when true is
+ * returned; what was in `a` before is freed then, and stays otherwise. False: a line
+ * "FILE:LINE: what is wrong" in errors for each, at most 20. */
 bool accounts_parse(struct accounts *a, char *text, size_t n, const char *file, struct buf *errors);
-
-/* accounts_refresh - read the file again if it has changed (private_read). WRONG: said
- * in errors, and what was there before stays. */
-enum private_result accounts_refresh(struct accounts *a, int64_t now, bool at_once,
-                                     struct buf *errors);
 
 /* accounts_find - by the prepared name, or NULL */
 const struct account *accounts_find(const struct accounts *a, struct slice name);
@@ -49,5 +44,5 @@ const struct account *accounts_find(const struct accounts *a, struct slice name)
  * without white space, controls, ':' and '|', not beginning with '#' */
 bool account_name_ok(struct slice name);
 
-/* accounts_free - wipe and give back everything but the file's path */
+/* accounts_free - wipe and give back everything */
 void accounts_free(struct accounts *a);

@@ -4,7 +4,7 @@
  * RFC 5803 and 7677, {clear} the password itself, which CRAM-MD5 needs.
  */
 #pragma once
-#include "base/buf.h"
+#include "sasl/mechanism.h"
 
 enum {
     SCRAM_KEY        = 32,      /* bytes of a key of SCRAM-SHA-256 */
@@ -33,7 +33,7 @@ bool scram_parse(struct slice text, struct scram *v);
 
 /* password_prepare - SASLprep (RFC 4013); to[] gets the text and a NUL. stored:
  * refuse code points that Unicode has not assigned. False: must not be used. */
-bool password_prepare(struct slice password, bool stored, char to[512]);
+bool password_prepare(struct slice password, bool stored, char to[SASL_PASSWORD_MAX + 1]);
 
 /* password_make - append "{crypt}...{SCRAM-SHA-256}..." and, with clear,
  * "{clear}..." for a prepared password. False: no room, or no random bytes. */

@@ -1,0 +1,534 @@
+/* server.c - the server's side: libgsasl asks, the accounts answer.
+ *
+ *     stage      means                                     left by
+ *     NEW        nothing came yet                          sasl_server_start
+ *     ASKED      the client owes us a message              sasl_server_step
+ *     PROVED     all is right, the client must take our    sasl_server_step (an empty one)
+ *                last words (SCRAM: the server's proof)
+ *     SLOW       a password waits to be checked            sasl_server_checked
+ *     OVER       nothing more may come                     -
+ *
+ * PLAIN and LOGIN only bring a password out of libgsasl; whether it is right is
+ * decided by secret_check. For SCRAM and CRAM-MD5 the library compares, with keys or
+ * a password from the account. A name that nobody has gets a stand-in: the secrets of
+ * the file's first account where time is what shows, random ones where the result is.
+ */
+#include <assert.h>
+#include <openssl/hmac.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include "base/base64.h"
+#include "sasl/server.h"
+#include "sasl/session.h"
+
+enum { SECRET_MAX = ACCOUNTS_LINE_MAX };
+
+enum stage { STAGE_NEW, STAGE_ASKED, STAGE_PROVED, STAGE_SLOW, STAGE_OVER };
+
+struct sasl_server {
+    struct asked        asked;          /* first: see session.h */
+    struct sasl        *sasl;
+    enum sasl_mechanism mechanism;
+    Gsasl_session      *session;
+    enum stage          stage;
+    bool                known;          /* `user` has an account */
+    bool                looked;         /* accounts were asked for `user` */
+    bool                may_be;         /* authzid is nobody else */
+    bool                simple;         /* a password was brought (PLAIN, LOGIN) */
+    int                 checked;        /* what secret_check said */
+    char                user[SASL_NAME_MAX + 1];
+    char                password[SASL_PASSWORD_MAX + 1];
+    char                texts[SECRET_MAX];  /* the account's, or the stand-in's */
+    struct secret       secret;             /* into texts */
+};
+
+/* --- what a process shares --------------------------------------------------- */
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%s", from != NULL ? from : "");
+}
+
+static int answer_names(struct asked *owner, Gsasl_session *session, Gsasl_property property);
+
+/* A session that only tries whether the key table can be read. */
+struct trial {
+    struct asked asked;
+    const char  *hostname;
+};
+
+static int answer_names(struct asked *owner, Gsasl_session *session, Gsasl_property property)
+{
+    const struct trial *trial = (const struct trial *)(const void *)owner;
+
+    if (property == GSASL_SERVICE)
+        return gsasl_property_set(session, property, "smtp");
+    if (property == GSASL_HOSTNAME)
+        return gsasl_property_set(session, property, trial->hostname);
+    return GSASL_NO_CALLBACK;
+}
+
+/* kerberos_there - would GSSAPI find its key? The library takes it at the first
+ * token, so it is given one that is none: only how that fails counts. */
+
+static bool kerberos_there(Gsasl *gsasl, const char *hostname)
+{
+    struct trial trial = { .asked.answer = answer_names, .hostname = hostname };
+    struct buf out = BUF(SASL_MESSAGE_MAX);
+    Gsasl_session *session = NULL;
+    int code;
+
+    if (gsasl_server_start(gsasl, sasl_name(SASL_GSSAPI), &session) != GSASL_OK)
+        return false;
+    gsasl_session_hook_set(session, &trial);
+    code = session_step(session, SLICE_LIT("?"), &out);
+    session_end(&session);
+    buf_free(&out);
+    return code == GSASL_GSSAPI_ACCEPT_SEC_CONTEXT_ERROR || code == GSASL_NEEDS_MORE;
+}
+
+bool sasl_begin(struct sasl *sasl, struct accounts *accounts, const char *hostname,
+                const char *realm, const char *keytab)
+{
+    *sasl = (struct sasl){ .accounts = accounts };
+    copy_text(sasl->hostname, sizeof sasl->hostname, hostname);
+    copy_text(sasl->realm, sizeof sasl->realm, realm);
+    if (getrandom(sasl->key, sizeof sasl->key, 0) != sizeof sasl->key)
+        return false;
+    sasl->gsasl = session_begin();
+    if (sasl->gsasl == NULL)
+        return false;
+    if (keytab != NULL && keytab[0] != '\0')
+        sasl->kerberos = setenv("KRB5_KTNAME", keytab, 1) == 0
+                      && kerberos_there(sasl->gsasl, sasl->hostname);
+    return true;
+}
+
+void sasl_end(struct sasl *sasl)
+{
+    if (sasl->gsasl != NULL)
+        gsasl_done(sasl->gsasl);
+    explicit_bzero(sasl, sizeof *sasl);
+}
+
+uint32_t sasl_server_set(const struct sasl *sasl)
+{
+    uint32_t set = 0;
+
+    if (sasl->accounts->n > 0)
+        set = SASL_BIT(PLAIN) | SASL_BIT(LOGIN);
+    if (sasl->accounts->any_scram)
+        set |= SASL_BIT(SCRAM_SHA_256);
+    if (sasl->accounts->any_clear)
+        set |= SASL_BIT(CRAM_MD5);
+    if (sasl->kerberos)
+        set |= SASL_BIT(GSSAPI);
+    return set;
+}
+
+/* --- who it is ----------------------------------------------------------------- */
+
+/* take_name - prepare a name into s->user; what cannot be prepared is nobody */
+
+static void take_name(struct sasl_server *s, const char *name)
+{
+    char *prepared = NULL;
+    size_t n = 0;
+
+    s->user[0] = '\0';
+    if (name == NULL || gsasl_saslprep(name, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) != GSASL_OK)
+        return;
+    n = strlen(prepared);
+    if (account_name_ok(slice_of(prepared, n)))
+        memcpy(s->user, prepared, n + 1);
+    gsasl_free(prepared);
+}
+
+/* copy_secret - the accounts may be read anew while this exchange goes on */
+
+static struct slice copy_part(struct sasl_server *s, size_t *at, struct slice text)
+{
+    struct slice copy = slice_of(s->texts + *at, text.n);
+
+    if (text.n == 0 || text.n > SECRET_MAX - *at)
+        return (struct slice){ 0 };
+    memcpy(s->texts + *at, text.p, text.n);
+    *at += text.n;
+    return copy;
+}
+
+static void copy_secret(struct sasl_server *s, const struct secret *from)
+{
+    size_t at = 0;
+
+    s->secret.crypt = copy_part(s, &at, from->crypt);
+    s->secret.scram = copy_part(s, &at, from->scram);
+    s->secret.clear = copy_part(s, &at, from->clear);
+}
+
+/* look - s->user's account, or the stand-in */
+
+static void look(struct sasl_server *s)
+{
+    const struct accounts *a = s->sasl->accounts;
+    const struct account *account = accounts_find(a, slice_cstr(s->user));
+
+    s->looked = true;
+    s->known = account != NULL;
+    if (account == NULL && a->n > 0)
+        account = &a->all[0];
+    if (account != NULL)
+        copy_secret(s, &account->secret);
+}
+
+/* authzid_ok - nobody may act for another: empty, or the same name */
+
+static bool authzid_ok(const struct sasl_server *s, const char *authzid)
+{
+    char *prepared = NULL;
+    bool same;
+
+    if (authzid == NULL || authzid[0] == '\0')
+        return true;
+    same = gsasl_saslprep(authzid, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) == GSASL_OK
+        && strcmp(prepared, s->user) == 0;
+    gsasl_free(prepared);
+    return same;
+}
+
+/* --- what libgsasl asks ---------------------------------------------------------- */
+
+typedef int answer_f(struct sasl_server *s, Gsasl_session *session);
+
+static struct slice text_of(Gsasl_session *session, Gsasl_property property)
+{
+    return slice_cstr(gsasl_property_fast(session, property));
+}
+
+/* answer_simple - keep the password for a thread; the verdict comes later */
+
+static int answer_simple(struct sasl_server *s, Gsasl_session *session)
+{
+    take_name(s, gsasl_property_fast(session, GSASL_AUTHID));
+    look(s);
+    s->may_be = authzid_ok(s, gsasl_property_fast(session, GSASL_AUTHZID));
+    s->simple = true;
+    if (!password_prepare(text_of(session, GSASL_PASSWORD), false, s->password))
+        s->password[0] = '\0';
+    return GSASL_OK;
+}
+
+/* random_text - base64 of 32 random bytes: what nobody can have */
+
+static bool random_text(char to[64])
+{
+    struct buf text = BUF(63);
+    char bytes[32];
+    bool made = getrandom(bytes, sizeof bytes, 0) == sizeof bytes
+             && base64_put(&text, slice_of(bytes, sizeof bytes));
+
+    if (made) {
+        memcpy(to, buf_view(&text).p, text.n);
+        to[text.n] = '\0';
+    }
+    buf_free(&text);
+    return made;
+}
+
+static int set_random(Gsasl_session *session, Gsasl_property property)
+{
+    char text[64];
+
+    return random_text(text) ? gsasl_property_set(session, property, text) : GSASL_CRYPTO_ERROR;
+}
+
+static int set_text(Gsasl_session *session, Gsasl_property property, struct slice text)
+{
+    return gsasl_property_set_raw(session, property, text.p, text.n);
+}
+
+/* answer_password - for CRAM-MD5: the clear text, or what nobody has */
+
+static int answer_password(struct sasl_server *s, Gsasl_session *session)
+{
+    if (s->mechanism != SASL_CRAM_MD5)
+        return GSASL_NO_CALLBACK;
+    take_name(s, gsasl_property_fast(session, GSASL_AUTHID));
+    look(s);
+    s->may_be = true;
+    if (!s->known || s->secret.clear.n == 0)
+        return set_random(session, GSASL_PASSWORD);
+    return set_text(session, GSASL_PASSWORD, s->secret.clear);
+}
+
+/* made_up_salt - of a name that nobody has: the same one each time */
+
+static int made_up_salt(struct sasl_server *s, Gsasl_session *session, const char *name)
+{
+    struct buf text = BUF(64);
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    int code = GSASL_CRYPTO_ERROR;
+
+    if (HMAC(EVP_sha256(), s->sasl->key, sizeof s->sasl->key, (const unsigned char *)name,
+             strlen(name), mac, &n) != NULL
+        && base64_put(&text, slice_of((const char *)mac, SCRAM_SALT)))
+        code = set_text(session, GSASL_SCRAM_SALT, buf_view(&text));
+    buf_free(&text);
+    return code;
+}
+
+/* verifier - of the account; false: it has none. Then `v` has the usual iterations. */
+
+static bool verifier(const struct sasl_server *s, struct scram *v)
+{
+    bool there = s->secret.scram.n > 0 && scram_parse(s->secret.scram, v);
+
+    if (!there)
+        *v = (struct scram){ .iterations = SCRAM_ITERATIONS };
+    return s->known && there;
+}
+
+static void look_for_scram(struct sasl_server *s, Gsasl_session *session)
+{
+    if (s->looked)
+        return;
+    take_name(s, gsasl_property_fast(session, GSASL_AUTHID));
+    look(s);
+    s->may_be = authzid_ok(s, gsasl_property_fast(session, GSASL_AUTHZID));
+}
+
+static int answer_iterations(struct sasl_server *s, Gsasl_session *session)
+{
+    struct scram v;
+    char text[16];
+
+    look_for_scram(s, session);
+    verifier(s, &v);
+    snprintf(text, sizeof text, "%u", v.iterations);
+    return gsasl_property_set(session, GSASL_SCRAM_ITER, text);
+}
+
+static int answer_salt(struct sasl_server *s, Gsasl_session *session)
+{
+    struct scram v;
+
+    look_for_scram(s, session);
+    if (verifier(s, &v))
+        return set_text(session, GSASL_SCRAM_SALT, v.salt);
+    return made_up_salt(s, session, gsasl_property_fast(session, GSASL_AUTHID) != NULL
+                                        ? gsasl_property_fast(session, GSASL_AUTHID) : "");
+}
+
+static int answer_stored_key(struct sasl_server *s, Gsasl_session *session)
+{
+    struct scram v;
+
+    return verifier(s, &v) ? set_text(session, GSASL_SCRAM_STOREDKEY, v.stored_key)
+                           : set_random(session, GSASL_SCRAM_STOREDKEY);
+}
+
+static int answer_server_key(struct sasl_server *s, Gsasl_session *session)
+{
+    struct scram v;
+
+    return verifier(s, &v) ? set_text(session, GSASL_SCRAM_SERVERKEY, v.server_key)
+                           : set_random(session, GSASL_SCRAM_SERVERKEY);
+}
+
+/* answer_principal - Kerberos says who it is. Our realm's "alice@REALM" is alice. */
+
+static int answer_principal(struct sasl_server *s, Gsasl_session *session)
+{
+    struct slice principal = text_of(session, GSASL_GSSAPI_DISPLAY_NAME), name, realm;
+    size_t at = slice_rchr(principal, '@');
+    char whole[SASL_NAME_MAX + 1];
+
+    name = slice_first(principal, at);
+    realm = slice_from(principal, at + 1);
+    if (principal.n > SASL_NAME_MAX || memchr(principal.p, '\\', principal.n) != NULL || realm.n == 0)
+        return GSASL_AUTHENTICATION_ERROR;
+    memcpy(whole, principal.p, principal.n);
+    whole[principal.n] = '\0';
+    if (slice_eq(realm, slice_cstr(s->sasl->realm)))
+        whole[name.n] = '\0';
+    take_name(s, whole);
+    s->known = s->user[0] != '\0';
+    s->may_be = authzid_ok(s, gsasl_property_fast(session, GSASL_AUTHZID))
+             || slice_eq(text_of(session, GSASL_AUTHZID), principal);
+    return s->known && s->may_be ? GSASL_OK : GSASL_AUTHENTICATION_ERROR;
+}
+
+static int answer_service(struct sasl_server *s, Gsasl_session *session)
+{
+    (void)s;
+    return gsasl_property_set(session, GSASL_SERVICE, "smtp");
+}
+
+static int answer_hostname(struct sasl_server *s, Gsasl_session *session)
+{
+    return gsasl_property_set(session, GSASL_HOSTNAME, s->sasl->hostname);
+}
+
+static int answer(struct asked *owner, Gsasl_session *session, Gsasl_property property)
+{
+    static const struct { Gsasl_property property; answer_f *answer; } rows[] = {
+        { GSASL_VALIDATE_SIMPLE, answer_simple },
+        { GSASL_PASSWORD,        answer_password },
+        { GSASL_SCRAM_ITER,      answer_iterations },
+        { GSASL_SCRAM_SALT,      answer_salt },
+        { GSASL_SCRAM_STOREDKEY, answer_stored_key },
+        { GSASL_SCRAM_SERVERKEY, answer_server_key },
+        { GSASL_VALIDATE_GSSAPI, answer_principal },
+        { GSASL_SERVICE,         answer_service },
+        { GSASL_HOSTNAME,        answer_hostname },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].property == property)
+            return rows[i].answer((struct sasl_server *)(void *)owner, session);
+    return GSASL_NO_CALLBACK;
+}
+
+/* --- the exchange ------------------------------------------------------------------ */
+
+struct sasl_server *sasl_server_new(struct sasl *sasl, enum sasl_mechanism mechanism)
+{
+    struct sasl_server *s;
+
+    if (mechanism >= SASL_MECHANISM_COUNT || !(sasl_server_set(sasl) >> mechanism & 1))
+        return NULL;
+    s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->asked.answer = answer;
+    s->sasl = sasl;
+    s->mechanism = mechanism;
+    if (gsasl_server_start(sasl->gsasl, sasl_name(mechanism), &s->session) != GSASL_OK) {
+        free(s);
+        return NULL;
+    }
+    gsasl_session_hook_set(s->session, s);
+    return s;
+}
+
+static enum sasl_result over(struct sasl_server *s, enum sasl_result result)
+{
+    session_end(&s->session);
+    s->stage = STAGE_OVER;
+    return result;
+}
+
+/* proved - libgsasl has nothing against the client */
+
+static enum sasl_result proved(struct sasl_server *s, const struct buf *out)
+{
+    if (s->simple) {
+        session_end(&s->session);
+        s->stage = STAGE_SLOW;
+        return SASL_SLOW;
+    }
+    if (!s->known || !s->may_be)
+        return over(s, SASL_FAILED);
+    if (out->n == 0)
+        return over(s, SASL_DONE);
+    session_end(&s->session);
+    s->stage = STAGE_PROVED;
+    return SASL_MORE;
+}
+
+static enum sasl_result step(struct sasl_server *s, struct slice in, struct buf *out)
+{
+    int code = session_step(s->session, in, out);
+
+    if (code == GSASL_OK)
+        return proved(s, out);
+    if (code != GSASL_NEEDS_MORE) {
+        buf_clear(out);
+        return over(s, session_result(code));
+    }
+    s->stage = STAGE_ASKED;
+    return SASL_MORE;
+}
+
+/* ask_usual - LOGIN's questions as everybody asks them: some clients compare */
+
+static enum sasl_result ask_usual(const struct sasl_server *s, enum sasl_result result,
+                                  struct buf *out)
+{
+    bool password = s->mechanism == SASL_LOGIN && slice_istarts(buf_view(out), SLICE_LIT("Pass"));
+
+    if (s->mechanism == SASL_LOGIN && result == SASL_MORE) {
+        buf_clear(out);
+        buf_puts(out, password ? "Password:" : "Username:");
+    }
+    return result;
+}
+
+enum sasl_result sasl_server_start(struct sasl_server *s, bool has_first, struct slice first,
+                                   struct buf *out)
+{
+    unsigned flags = sasl_flags(s->mechanism);
+    enum sasl_result result;
+
+    assert(s->stage == STAGE_NEW);
+    buf_clear(out);
+    if (has_first && (flags & MECH_SERVER_FIRST) && !(flags & MECH_TAKES_FIRST))
+        return over(s, SASL_BROKEN);
+    if (!has_first && !(flags & MECH_SERVER_FIRST)) {
+        s->stage = STAGE_ASKED;     /* an empty challenge */
+        return SASL_MORE;
+    }
+    if (!(flags & MECH_SERVER_FIRST)) {
+        s->stage = STAGE_ASKED;
+        return sasl_server_step(s, first, out);
+    }
+    result = step(s, (struct slice){ 0 }, out);
+    if (has_first && result == SASL_MORE)
+        return sasl_server_step(s, first, out);
+    return ask_usual(s, result, out);
+}
+
+enum sasl_result sasl_server_step(struct sasl_server *s, struct slice in, struct buf *out)
+{
+    assert(s->stage == STAGE_ASKED || s->stage == STAGE_PROVED);
+    buf_clear(out);
+    if (s->stage == STAGE_PROVED)
+        return over(s, in.n == 0 ? SASL_DONE : SASL_BROKEN);
+    if (in.n > SASL_MESSAGE_MAX || !sasl_nuls_ok(s->mechanism, in))
+        return over(s, SASL_BROKEN);
+    if (in.n == 0 && s->mechanism != SASL_GSSAPI)
+        return over(s, SASL_BROKEN);    /* libgsasl would take it for "not begun yet" */
+    return ask_usual(s, step(s, in, out), out);
+}
+
+void sasl_server_check(struct sasl_server *s)
+{
+    assert(s->stage == STAGE_SLOW);
+    s->checked = secret_check(&s->secret, s->password);
+    explicit_bzero(s->password, sizeof s->password);
+}
+
+enum sasl_result sasl_server_checked(struct sasl_server *s)
+{
+    assert(s->stage == STAGE_SLOW);
+    s->stage = STAGE_OVER;
+    if (s->known && s->checked < 0)
+        return SASL_LATER;
+    return s->known && s->may_be && s->checked == 1 ? SASL_DONE : SASL_FAILED;
+}
+
+struct slice sasl_server_user(const struct sasl_server *s)
+{
+    return slice_cstr(s->user);
+}
+
+void sasl_server_free(struct sasl_server *s)
+{
+    if (s == NULL)
+        return;
+    session_end(&s->session);
+    explicit_bzero(s, sizeof *s);
+    free(s);
+}

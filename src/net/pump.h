@@ -4,8 +4,9 @@
  * the owner makes a socket pair, gives one end away and pumps between the other
  * end and the connection. A slow reader slows the writer down: at most
  * PUMP_BYTES wait in each direction. When one side ends, the other is told so
- * after it has got everything; when both have ended, or one has failed, or was
- * silent with its buffer full for too long, both are closed.
+ * after it has got everything; when both have ended, or one has failed, both are
+ * closed. A failure reaches the other side as an end (to TLS: one without a
+ * farewell). How long a pump may run or rest is the owner's to decide.
  */
 #pragma once
 #include "net/stream.h"
@@ -24,6 +25,7 @@ struct pump {
     uint64_t       bytes[2];    /* plain text that came from side[i] */
     unsigned       over;        /* streams that have ended: the last one calls done */
     bool           ended[2];    /* side[i] sends no more */
+    bool           told[2];     /* side[i] knows that the other one sends no more */
     int            error;       /* errno of the first failure, 0: both ended in order */
     char           why[160];    /* its words, for the log */
 };

@@ -5,11 +5,13 @@
  * copied out. So an idle connection holds no buffer at all, and a busy one
  * allocates nothing.
  */
+#include <assert.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "net/stream.h"
+#include "net/inside.h"
 
 enum {
     OUT_KEEP     = 512,         /* bytes of `out` kept by an idle stream */
@@ -45,27 +47,40 @@ void stream_close(struct stream *s)
     if (s->closing)
         return;
     s->closing = true;
-    s->reading = false;
+    s->reading = s->want = false;
+    if (s->tls != NULL)
+        tls_forget(s);
     if (s->linger != NULL)
         uv_close((uv_handle_t *)s->linger, on_timer_closed);
     s->linger = NULL;
     uv_close(&s->uv.handle, on_closed);
 }
 
-/* stream_fail - tell the owner once; afterwards only closing is left */
-
-static void stream_fail(struct stream *s, int status)
+void stream_fail(struct stream *s, int status)
 {
     if (s->closing || s->error != 0)
         return;
     s->error = -status;
-    if (s->reading)
-        uv_read_stop(&s->uv.stream);
-    s->reading = false;
+    s->want = false;
+    reading_set(s);
     if (s->finishing)
         stream_close(s);
     else
         s->event(s, STREAM_FAILED);
+}
+
+void stream_ended(struct stream *s)
+{
+    s->eof = true;
+    stream_pause(s);
+    s->event(s, STREAM_EOF);
+}
+
+const char *stream_error_text(const struct stream *s)
+{
+    const char *text = s->tls != NULL ? tls_error(s) : "";
+
+    return text[0] != '\0' ? text : strerror(s->error);
 }
 
 /* --- reading ------------------------------------------------------------ */
@@ -78,21 +93,30 @@ static size_t input_bound(const struct stream *s)
 /* What the owner left behind moves to the front of the shared buffer, so that
  * the next bytes follow it. */
 
+char *input_room(struct stream *s, size_t *room)
+{
+    if (s->in.n > 0)
+        memcpy(shared, s->in.p + s->in.start, s->in.n);
+    *room = input_bound(s) - s->in.n;
+    return shared + s->in.n;
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct stream *s = handle->data;
-    size_t kept = s->finishing ? 0 : s->in.n;
 
     (void)suggested;
-    if (kept > 0)
-        memcpy(shared, s->in.p + s->in.start, kept);
-    buf->base = shared + kept;
-    buf->len = input_bound(s) - kept;
+    if (s->finishing)
+        *buf = uv_buf_init(shared, sizeof shared);
+    else if (s->tls != NULL)
+        tls_room(s, buf);
+    else
+        buf->base = input_room(s, &buf->len);
 }
 
-/* input_show - let the owner see kept + n bytes, then take the buffer back */
+/* input_show - let the owner see what was kept and n bytes, then take the buffer back */
 
-static void input_show(struct stream *s, size_t n)
+bool input_show(struct stream *s, size_t n)
 {
     struct buf own = s->in, left;
 
@@ -110,6 +134,7 @@ static void input_show(struct stream *s, size_t n)
     buf_shrink(&s->in, 0);
     if (s->in.n >= input_bound(s))
         stream_pause(s);
+    return !s->closing && !s->finishing && s->error == 0;
 }
 
 static void linger_read(struct stream *s, ssize_t n)
@@ -134,31 +159,55 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     if (s->finishing) {
         linger_read(s, n);
+    } else if (n > 0 && s->tls != NULL) {
+        tls_arrived(s, (size_t)n);
     } else if (n > 0) {
         input_show(s, (size_t)n);
+    } else if (n == UV_EOF && s->tls != NULL) {
+        tls_ended(s);
     } else if (n == UV_EOF) {
-        s->eof = true;
-        stream_pause(s);
-        s->event(s, STREAM_EOF);
+        stream_ended(s);
     } else {
         stream_fail(s, (int)n);
     }
 }
 
+/* wants_bytes - should the socket be read now? With TLS in between that is not
+ * the same as that the owner wants input. */
+
+static bool wants_bytes(const struct stream *s)
+{
+    if (s->closing || s->error != 0 || s->eof)
+        return false;
+    return s->tls != NULL && !s->finishing ? tls_wants(s) : s->want;
+}
+
+void reading_set(struct stream *s)
+{
+    bool want = wants_bytes(s);
+
+    if (s->reading && !want && !s->closing)
+        uv_read_stop(&s->uv.stream);
+    if (!s->reading && want)
+        want = uv_read_start(&s->uv.stream, on_alloc, on_read) == 0;
+    s->reading = want;
+}
+
 void stream_read(struct stream *s)
 {
-    if (s->reading || s->closing || s->eof || s->error != 0 || s->in.n >= input_bound(s))
+    if (s->closing || s->eof || s->error != 0 || s->in.n >= input_bound(s))
         return;
-    if (uv_read_start(&s->uv.stream, on_alloc, on_read) == 0)
-        s->reading = true;
+    s->want = true;
+    if (s->tls != NULL)
+        tls_kick(s);
+    reading_set(s);
 }
 
 void stream_pause(struct stream *s)
 {
-    if (!s->reading || s->closing)
-        return;
-    uv_read_stop(&s->uv.stream);
-    s->reading = false;
+    s->want = false;
+    if (!s->closing)
+        reading_set(s);
 }
 
 /* --- writing ------------------------------------------------------------ */
@@ -189,14 +238,33 @@ static void on_shutdown(uv_shutdown_t *request, int status)
     if (s->closing)
         return;
     s->shut = true;
-    if (status < 0 || s->eof)
+    if (s->finishing && (status < 0 || s->eof))
         stream_close(s);
 }
 
 static void shutdown_begin(struct stream *s)
 {
+    if (s->shutting)
+        return;
+    s->shutting = true;
     if (uv_shutdown(&s->shutdown, &s->uv.stream, on_shutdown) != 0)
         stream_close(s);
+}
+
+/* say_end - everything has gone: tell the other side that no more comes. What still
+ * has to be written for that comes back here when it is. */
+
+static void say_end(struct stream *s)
+{
+    if (s->tls != NULL)
+        tls_farewell(s);
+    if (!s->writing)
+        shutdown_begin(s);
+}
+
+static bool shows_drained(const struct stream *s)
+{
+    return s->tls == NULL || tls_is_secure(s);
 }
 
 static void on_written(uv_write_t *request, int status)
@@ -214,9 +282,9 @@ static void on_written(uv_write_t *request, int status)
     stream_flush(s);
     if (s->writing)
         return;
-    if (s->finishing)
-        shutdown_begin(s);
-    else
+    if (s->finishing || s->halving)
+        say_end(s);
+    else if (shows_drained(s))
         s->event(s, STREAM_DRAINED);
 }
 
@@ -226,38 +294,72 @@ static void on_written(uv_write_t *request, int status)
 
 static void send_rest(struct stream *s)
 {
-    uv_buf_t piece;
-    size_t max = s->out.max;
+    uv_buf_t piece = uv_buf_init(s->sending.p + s->sending.start, (unsigned)s->sending.n);
 
-    buf_free(&s->sending);
-    s->sending = s->out;
-    s->out = BUF(max);
-    piece = uv_buf_init(s->sending.p + s->sending.start, (unsigned)s->sending.n);
     s->writing = uv_write(&s->write, &s->uv.stream, &piece, 1, on_written) == 0;
     if (!s->writing)
         buf_free(&s->sending);
 }
 
+static size_t send_some(struct stream *s, const char *p, size_t n)
+{
+    uv_buf_t piece = uv_buf_init((char *)p, (unsigned)n);
+    int sent = uv_try_write(&s->uv.stream, &piece, 1);
+
+    return sent > 0 ? (size_t)sent : 0;
+}
+
+bool stream_send(struct stream *s, const char *p, size_t n)
+{
+    size_t sent = send_some(s, p, n);
+
+    if (sent == n)
+        return true;
+    buf_free(&s->sending);
+    s->sending.max = n;
+    if (!buf_put(&s->sending, p + sent, n - sent))
+        return false;
+    send_rest(s);
+    return true;
+}
+
+static void plain_flush(struct stream *s)
+{
+    size_t max = s->out.max;
+
+    if (s->out.n == 0)
+        return;
+    buf_drop(&s->out, send_some(s, s->out.p + s->out.start, s->out.n));
+    if (s->out.n == 0) {
+        buf_shrink(&s->out, OUT_KEEP);
+        return;
+    }
+    buf_free(&s->sending);
+    s->sending = s->out;
+    s->out = BUF(max);
+    send_rest(s);
+}
+
 void stream_flush(struct stream *s)
 {
-    uv_buf_t piece;
-    int n;
-
-    if (s->closing || s->writing || s->error != 0 || s->out.n == 0)
+    if (s->closing || s->writing || s->error != 0)
         return;
-    piece = uv_buf_init(s->out.p + s->out.start, (unsigned)s->out.n);
-    n = uv_try_write(&s->uv.stream, &piece, 1);
-    if (n > 0)
-        buf_drop(&s->out, (size_t)n);
-    if (s->out.n > 0)
-        send_rest(s);
+    if (s->tls != NULL)
+        tls_flush(s);
     else
-        buf_shrink(&s->out, OUT_KEEP);
+        plain_flush(s);
 }
 
 size_t stream_pending(const struct stream *s)
 {
-    return s->out.n + s->sending.n;
+    return s->out.n + s->sending.n + (s->tls != NULL ? tls_pending(s) : 0);
+}
+
+/* --- ends --------------------------------------------------------------- */
+
+static bool cannot_finish(const struct stream *s)
+{
+    return s->error != 0 || (s->shut && s->eof) || (s->tls != NULL && !tls_is_secure(s));
 }
 
 void stream_finish(struct stream *s)
@@ -266,7 +368,7 @@ void stream_finish(struct stream *s)
         return;
     stream_flush(s);
     s->finishing = true;
-    if (s->error != 0) {
+    if (cannot_finish(s)) {
         stream_close(s);
         return;
     }
@@ -275,9 +377,36 @@ void stream_finish(struct stream *s)
         return;
     if (!s->lent)
         buf_clear(&s->in);
-    stream_read(s);
+    s->want = true;
+    reading_set(s);
     if (!s->writing)
-        shutdown_begin(s);
+        say_end(s);
+}
+
+void stream_half_close(struct stream *s)
+{
+    assert(s->tls == NULL || tls_is_secure(s));
+    if (s->closing || s->finishing || s->halving || s->error != 0)
+        return;
+    stream_flush(s);
+    s->halving = true;
+    if (!s->writing)
+        say_end(s);
+}
+
+int stream_release(struct stream *s)
+{
+    uv_os_fd_t fd;
+    int copy = -1;
+
+    if (s->closing || s->finishing || s->halving || s->error != 0 || s->eof || s->writing
+        || s->tls != NULL || s->in.n > 0 || s->out.n > 0)
+        return -1;
+    if (uv_fileno(&s->uv.handle, &fd) == 0)
+        copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy >= 0)
+        stream_close(s);
+    return copy;
 }
 
 /* --- beginning ---------------------------------------------------------- */

@@ -35,7 +35,9 @@ struct stream {
     stream_closed_f *closed;    /* the memory may be freed now; may be NULL */
     struct buf       in, out;
     int              error;
-    bool             reading, closing, shut;
+    bool             want;      /* the owner wants input */
+    bool             reading, closing;
+    bool             shutting, shut;    /* the other side is being told that no more comes; was told */
     union { uv_handle_t handle; uv_stream_t stream; uv_tcp_t tcp; uv_pipe_t pipe; } uv;
     uv_write_t       write;
     uv_connect_t     connect;
@@ -44,7 +46,7 @@ struct stream {
     bool             writing;
     bool             lent;      /* `in` is the shared read buffer, during STREAM_INPUT only */
     bool             eof;       /* the other side has sent all */
-    bool             finishing;
+    bool             halving, finishing;
     uv_timer_t      *linger;    /* after stream_finish: how long to wait for the other side */
     size_t           lingered;  /* bytes thrown away meanwhile */
     struct stream_tls *tls;     /* NULL: plain */
@@ -113,7 +115,7 @@ bool stream_tls_info(const struct stream *s, struct tls_info *info);
 
 /* stream_half_close - after what is in `out` has gone: tell the other side that no
  * more will come (TLS: close_notify). Reading goes on. Nothing may be put into
- * `out` afterwards. */
+ * `out` afterwards. Not during a handshake. */
 void stream_half_close(struct stream *s);
 
 /* stream_release - give the connection away: returns its descriptor, which the

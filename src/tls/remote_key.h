@@ -36,7 +36,7 @@ struct tls_sign {
 
     /* private to tls/ */
     struct tls_session *session;    /* NULL: the connection is gone */
-    bool                answered;
+    bool                asked, answered;
     size_t              signature_n;        /* 0: failed */
     char                signature[TLS_SIGN_MAX];
 };

@@ -28,16 +28,18 @@ struct tls_session *tls_session_client(struct tls_client *t, const struct tls_pe
 void tls_session_free(struct tls_session *t);
 
 /* tls_session_wire - what came from the wire, and where bytes for the wire go.
- * Both are in force until the next call. *in is consumed from its front; `out`
- * refuses when it is full, and whoever could not write tries again later. */
+ * Both are in force until the next call; set them before each of the calls below.
+ * *in is consumed from its front. `out` never gets more than its max: tls_write
+ * then returns early, and an answer of the protocol itself that has no room means
+ * that the other side does not read, and fails the session. */
 void tls_session_wire(struct tls_session *t, struct slice *in, struct buf *out);
 
 /* tls_handshake - go on until it is OPEN, FAILED, SIGNING, or needs more from the
- * wire, or room in it (HANDSHAKE) */
+ * wire (HANDSHAKE). tls_keys.sign() is called inside: it must not free the session. */
 enum tls_state tls_handshake(struct tls_session *t);
 
-/* tls_read - at most n bytes of plain text. 0: more must come from the wire (or go
- * to it) first, or see tls_session_state. */
+/* tls_read - at most n bytes of plain text, and as many as there are. Fewer than n:
+ * more must come from the wire first, or see tls_session_state. */
 size_t tls_read(struct tls_session *t, char *p, size_t n);
 
 /* tls_write - encrypt some of the plain text; returns how much, 0 when `out` has no

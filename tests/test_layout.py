@@ -3,7 +3,7 @@ import pathlib
 import re
 
 SRC = pathlib.Path(__file__).resolve().parent.parent / "src"
-PROGRAMS = {"smtpd", "queue", "relay", "local", "lookup", "console", "master", "cli"}
+PROGRAMS = {"smtpd", "queue", "relay", "local", "lookup", "vault", "console", "master", "cli"}
 SOURCES = sorted([*SRC.glob("*/*.c"), *SRC.glob("*/*.h")])
 
 

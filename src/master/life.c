@@ -324,6 +324,7 @@ static void adopt(struct master *m, struct conf *conf, int conf_fd,
     m->state = MASTER_RELOADING;
     m->reload_began = clock_mono();
     conf_log(conf, role_name(ROLE_MASTER));
+    watch_again(m);
     while ((w = next_worker(m, &at)) != NULL)
         if (!worker_serves_sessions(w->role) && w->channel != NULL) {
             channel_send_msg_log(w->channel, &(struct msg_log){ m->generation }, STDERR_FILENO);

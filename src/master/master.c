@@ -180,6 +180,7 @@ static void serve(struct master *m)
     listen_to(m, &m->hangup, on_hangup, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     uv_timer_init(m->loop, &m->deadline);
+    watch_begin(m);
     workers_start(m);
     uv_run(m->loop, UV_RUN_DEFAULT);
 }

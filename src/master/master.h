@@ -75,6 +75,9 @@ struct master {
     uint64_t             reload_ticket; /* ...of this question */
     uv_signal_t          term, interrupt, hangup;
     uv_timer_t           deadline;
+    uv_timer_t           watch;
+    uint32_t             watch_known;   /* sum over the files of secrets at the last reload... */
+    uint32_t             watch_last;    /* ...and at the last look */
 };
 
 /* master_run - everything until the server has stopped; the exit status.
@@ -104,6 +107,11 @@ void tables_free(struct handed_table *tables, size_t n);
 
 /* logfile_open - for `to = file:PATH`, let standard error be that file. False: cannot. */
 bool logfile_open(const struct conf *conf, struct why *why);
+
+/* --- watch.c: certificates, keys and logins that change -------------------- */
+
+void watch_begin(struct master *m);
+void watch_again(struct master *m);     /* everything was just read */
 
 /* --- worker.c: children -------------------------------------------------- */
 

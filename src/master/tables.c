@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "master/master.h"
+#include "table/secrets.h"
 #include "table/table.h"
 
 /* add - compile one file; none is named: nothing to do */
@@ -115,7 +116,7 @@ bool tables_compile(const struct conf *conf, struct handed_table **tables, size_
                     struct buf *errors)
 {
     struct handed_table *t = calloc(conf->ndomains * 2 + conf->ntls * 2 + 4, sizeof *t);
-    bool ok = t != NULL;
+    bool ok = t != NULL && secrets_check(conf, errors);
 
     *n = 0;
     *tables = NULL;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/ascii.h"
 #include "smtp/address.h"
+#include "table/secrets.h"
 #include "table/table.h"
 
 enum {
@@ -376,6 +377,8 @@ struct conf *conf_check(const char *path, struct buf *errors)
         ok &= try_table(TABLE_RECIPIENTS, d->recipients_file, errors);
         ok &= try_table(TABLE_ALIASES, d->aliases_file, errors);
     }
+    if (conf != NULL)
+        ok &= secrets_check(conf, errors);
     if (ok)
         return conf;
     conf_free(conf);

@@ -105,7 +105,7 @@ class Server:
             role = "sink" if name == "sink" else "mx"
             parts.append(f'listen "{host}:{port}" {{\n    role = {role}\n    {listener}\n}}')
         if os.geteuid() == 0:       # as root: everything as root, so that no user is needed
-            parts += ['user = "root"', 'queue_user = "root"']
+            parts += ['user = "root"', 'queue_user = "root"', 'vault_user = "root"']
         self.file.write_text("\n".join(parts) + "\n")
         (self.dir / "recipients").write_text(RECIPIENTS)
         (self.dir / "aliases").write_text(ALIASES)

@@ -16,7 +16,7 @@ from process import Process, children, kill_quietly, wait_gone
 PROGRAM = debs.BUILD / "postriderd"
 COMMAND = debs.BUILD / "postrider"
 ROOT = os.geteuid() == 0
-USER, QUEUE_USER = "nobody", "uucp"     # what every Debian has
+USER, QUEUE_USER, VAULT_USER = "nobody", "uucp", "proxy"     # what every Debian has
 
 SECTIONS = {
     "trust": 'networks = {"127.0.0.0/8", "::1/128"}',
@@ -72,7 +72,8 @@ class Server:
         self.file.write_text(self.configuration())
 
     def configuration(self):
-        users = f'user = "{USER}"\nqueue_user = "{QUEUE_USER}"\n' if ROOT else ""
+        users = (f'user = "{USER}"\nqueue_user = "{QUEUE_USER}"\nvault_user = "{VAULT_USER}"\n'
+                 if ROOT else "")
         sections = "".join(f"{name} {{ {body} }}\n" for name, body in self.sections.items() if body)
         whole = (f'hostname = "{self.hostname}"\nspool = "$spool"\ncontrol = "$place/run/control"\n{users}'
                  f"{self.listeners}\n{sections}{self.text}\n")

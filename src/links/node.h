@@ -11,16 +11,19 @@
 struct links_settings {
     struct watch_options watch;
     int64_t refresh;        /* ms: how often our entry is refreshed, and each neighbour asked */
+    int64_t age;            /* ms: an origin not refreshed for so long is forgotten */
 };
 
-#define LINKS_USUAL ((struct links_settings){ .watch = WATCH_USUAL, .refresh = 300000 })
+#define LINKS_USUAL ((struct links_settings){ .watch = WATCH_USUAL, .refresh = 300000, \
+                                              .age = 3600000 })
 
-/* A connector of ours, as the configuration has it. */
+/* A connector of ours, as the configuration has it. All names must be valid
+ * (node_name_valid, connector_valid, space_valid). */
 struct links_connector {
-    struct slice  name, to;
-    unsigned      cost;
-    struct slice *spaces;
-    size_t        nspaces;
+    struct slice        name, to;
+    unsigned            cost;
+    const struct slice *spaces;
+    size_t              nspaces;
 };
 
 struct links_node;
@@ -48,25 +51,27 @@ void links_worked(struct links_node *l, struct slice connector, int64_t now);
 bool links_heard(struct links_node *l, struct slice payload, int64_t now, int64_t wall,
                  struct buf *answer);
 
-/* links_ask - what an exchange as client begins with: digest and table (talk.h) */
-bool links_ask(struct links_node *l, int64_t now, struct buf *digest, struct buf *table);
+/* links_ask - append the payload with which an exchange as client begins */
+bool links_ask(const struct links_node *l, struct buf *payload);
 
 /* How an exchange as client ended. */
 enum links_outcome {
     LINKS_EXCHANGED,        /* `answer` is what the other side said */
     LINKS_UNSPOKEN,         /* connected, but the other side has no link state for us */
     LINKS_UNREACHED,        /* no connection */
+    LINKS_CUT,              /* our own side gave up: says nothing about the other */
 };
 
-/* links_asked - an exchange over a connector has ended */
-void links_asked(struct links_node *l, struct slice connector, enum links_outcome outcome,
-                 struct slice answer, int64_t now, int64_t wall);
+/* links_asked - what became of a payload sent over a connector. True: the payload
+ * appended to `next` is to be sent now; false: the exchange is over. */
+bool links_asked(struct links_node *l, struct slice connector, enum links_outcome outcome,
+                 struct slice answer, int64_t now, int64_t wall, struct buf *next);
 
 /* links_advance - it is `now`: announce, refresh, expire what is due */
 void links_advance(struct links_node *l, int64_t now, int64_t wall);
 
 /* links_due - a connector over which an exchange should begin now, or empty. It is
- * then under way until links_asked. Call it until it is empty. */
+ * then under way until links_asked says false. Call it until it is empty. */
 struct slice links_due(struct links_node *l, int64_t now);
 
 /* links_wake - when links_advance and links_due have something to do; INT64_MAX: never */

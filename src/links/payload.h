@@ -20,11 +20,11 @@ enum {
     LINKS_CONNECTORS = 100,             /* of one node */
     LINKS_SPACES     = 200,             /* address spaces of one node, or of one connector */
     LINKS_NAME       = 253,             /* octets of a node's name */
-    LINKS_CONNECTOR  = 64,              /* octets of a connector's name */
+    LINKS_CONNECTOR  = 253,             /* octets of a connector's name */
     LINKS_COST       = 100,             /* 1 .. 100 */
     LINKS_ENTRY      = 32 << 10,        /* octets of one entry */
     LINKS_TABLE      = (256 << 10) - 8, /* of all entries with their frames: one payload */
-    LINKS_AGE        = 3600,            /* seconds without refreshment after which an entry is gone */
+    LINKS_AGE        = 30 * 24 * 3600,  /* seconds: no entry is older */
     LINKS_DIGEST     = 64,              /* hexadecimal digits */
 };
 
@@ -87,6 +87,9 @@ bool space_next(struct slice *spaces, struct slice *space);
  * all, 1 "*", 1 + n a suffix of n octets, 1000 the domain itself */
 unsigned space_match(struct slice space, struct slice domain);
 
+/* links_order - by octets, as in every list of a payload: below, equal to or above zero */
+int links_order(struct slice a, struct slice b);
+
 /* space_valid, node_name_valid, connector_valid - may it stand in a payload? */
 bool space_valid(struct slice space);
 bool node_name_valid(struct slice name);
@@ -98,15 +101,15 @@ struct link_spec {
     struct slice  name, to;
     unsigned      cost;
     bool          up;
-    struct slice *spaces;
+    const struct slice *spaces;
     size_t        nspaces;
 };
 struct entry_spec {
-    struct slice         name;
-    struct links_version version;
-    struct slice        *spaces;
-    size_t               nspaces;
-    struct link_spec    *links;     /* in rising order of their names */
-    size_t               nlinks;
+    struct slice            name;
+    struct links_version    version;
+    const struct slice     *spaces;
+    size_t                  nspaces;
+    const struct link_spec *links;  /* in rising order of their names */
+    size_t                  nlinks;
 };
 bool entry_write(const struct entry_spec *e, struct buf *out);

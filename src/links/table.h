@@ -5,8 +5,8 @@
  * entries are equal, whatever the order. Nobody else's word about ourselves is
  * ever taken: a version of us that is not older than ours and not the same is
  * reported, and the owner announces a higher one (as OSPF does, RFC 2328
- * §13.4). An entry carries its age with it, rounded up, so it dies everywhere
- * within the hour after its origin last refreshed it.
+ * §13.4). An entry carries its age with it, rounded up, so passing it on never
+ * prolongs its life: it dies everywhere `age` after its origin last refreshed it.
  *
  * Times are seconds of the owner's monotonic clock; the wall clock is for one
  * check only, of versions from the future.
@@ -34,6 +34,7 @@ struct table {
     char            self[LINKS_NAME + 1];
     struct origin **origins;        /* in order of their names */
     size_t          n, cap;
+    int64_t         age;            /* s without refreshment after which an entry is gone */
     size_t          bytes;          /* of the TABLE that holds all of them */
 };
 
@@ -46,8 +47,8 @@ struct table_news {
     bool     impostor;      /* ... and ours must rise above it */
 };
 
-/* table_init - self: valid name of this node, lower case */
-void table_init(struct table *t, struct slice self);
+/* table_init - self: valid name of this node, lower case; age: s, at most LINKS_AGE */
+void table_init(struct table *t, struct slice self, int64_t age);
 void table_free(struct table *t);
 
 /* table_own - put our own entry in (entry_write's text), age 0. False: no memory, or malformed. */
@@ -56,10 +57,10 @@ bool table_own(struct table *t, struct slice entry, int64_t now);
 /* table_merge - a good PAYLOAD_TABLE's nodes. now: s, monotonic; wall: ms since 1970. */
 struct table_news table_merge(struct table *t, struct slice nodes, int64_t now, int64_t wall);
 
-/* table_expire - drop entries whose hour is over, never our own; how many */
+/* table_expire - drop entries that are too old, never our own; how many */
 unsigned table_expire(struct table *t, int64_t now);
 
-/* table_expiry - the second at which the first one's hour will be over; INT64_MAX: none */
+/* table_expiry - the second at which the first one will be too old; INT64_MAX: none */
 int64_t table_expiry(const struct table *t);
 
 /* table_find - an origin by its name, or NULL; table_index - its place, or t->n */

@@ -50,26 +50,25 @@ void talk_server_free(struct talk_server *t);
 
 /* ---- client ------------------------------------------------------------- */
 
-enum talk_stage { TALK_IDLE, TALK_DIGEST, TALK_TABLE, TALK_FETCH, TALK_OVER };
-
-/* digest and table are the caller's, and stay until the end. */
+/* One payload and its answer at a time. All-zero to begin. */
 struct talk_client {
-    struct slice     digest, table;
     struct chunk_out out;
     struct chunk_in  in;
-    uint8_t          stage;         /* enum talk_stage */
+    bool             waiting;       /* for a reply */
 };
 
 enum talk_client_next {
     TALK_SEND,          /* send the command in `line` */
-    TALK_DONE,          /* over: *answer is "DONE" or a TABLE for the owner */
-    TALK_FAILED,        /* over: the other side refused, or said nonsense */
+    TALK_DONE,          /* *answer is whole, until the next call; another payload may follow */
+    TALK_FAILED,        /* the other side refused, or said nonsense: no more of this */
 };
 
-/* talk_begin - the first command, with CRLF, appended to `line` */
-void talk_begin(struct talk_client *t, struct slice digest, struct slice table, struct buf *line);
+/* talk_begin - the first command for a payload (the caller's, until the answer is
+ * whole), with CRLF, appended to `line` */
+void talk_begin(struct talk_client *t, struct slice payload, struct buf *line);
 
-/* talk_replied - the server's reply: code, and text without it (one line) */
+/* talk_replied - the server's reply: code, and text without it (one line); an
+ * enhanced status code is not expected */
 enum talk_client_next talk_replied(struct talk_client *t, unsigned code, struct slice text,
                                    struct buf *line, struct slice *answer);
 void talk_client_free(struct talk_client *t);

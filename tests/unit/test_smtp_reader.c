@@ -144,6 +144,64 @@ static void offers_of_a_host_are_known(void **state)
     assert_true(o.size_max == 0);
 }
 
+static const char everything[] =
+    "250-mx.test hello\r\n250-SIZE 1000\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-DSN\r\n"
+    "250-SMTPUTF8\r\n250-DELIVERBY 240\r\n250-FUTURERELEASE 86400 2026-11-23T00:00:00Z\r\n"
+    "250-MT-PRIORITY MIXER\r\n250-REQUIRETLS\r\n250-RRVS\r\n"
+    "250-LIMITS RCPTMAX=20 mailmax=5 RCPTDOMAINMAX=1 OTHER=9\r\n"
+    "250-NO-SOLICITING net.example:ADV,org.example:X\r\n250-ETRN\r\n250-ATRN\r\n250-TURN\r\n"
+    "250-STARTTLS\r\n250-AUTH PLAIN LOGIN  cram-md5\r\n250-AUTH=LOGIN NTLM\r\n"
+    "250-X-EXPS=LOGIN\r\n250-X-EXPS GSSAPI LOGIN\r\n250-XEXCH50\r\n250-X-LINK2STATE\r\n"
+    "250-XFORWARD NAME ADDR proto HELO WHAT\r\n250-SEND\r\n250-SOML\r\n250-SAML\r\n"
+    "250-SIZE=5\r\n250 OK\r\n";
+
+static void every_extension_is_read_with_its_arguments(void **state)
+{
+    static struct reply_reader r;
+    struct host_offers o;
+
+    (void)state;
+    assert_int_equal(read_all(&r, slice_cstr(everything), 100), READER_REPLY);
+    offers_read(&r.reply, &o);
+    assert_int_equal(o.flags, HOST_EHLO | HOST_SIZE | HOST_CHUNKING | HOST_BINARYMIME | HOST_DSN
+        | HOST_SMTPUTF8 | HOST_DELIVERBY | HOST_FUTURERELEASE | HOST_MT_PRIORITY | HOST_REQUIRETLS
+        | HOST_RRVS | HOST_LIMITS | HOST_NO_SOLICITING | HOST_ETRN | HOST_ATRN | HOST_TURN
+        | HOST_STARTTLS | HOST_AUTH | HOST_X_EXPS | HOST_XEXCH50 | HOST_LINK2STATE
+        | HOST_XFORWARD | HOST_SEND | HOST_SOML | HOST_SAML);
+    assert_int_equal(o.size_max, 1000);
+    assert_int_equal(o.by_min, 240);
+    assert_int_equal(o.hold_max, 86400);
+    assert_int_equal(o.hold_until, 1795392000000);
+    assert_string_equal(o.priority, "MIXER");
+    assert_int_equal(o.rcpt_max, 20);
+    assert_int_equal(o.mail_max, 5);
+    assert_int_equal(o.rcpt_domain_max, 1);
+    assert_string_equal(o.refused, "net.example:ADV,org.example:X");
+    assert_string_equal(o.auth, "PLAIN LOGIN cram-md5 NTLM");
+    assert_string_equal(o.exps, "LOGIN GSSAPI");
+    assert_int_equal(o.xforward, 1u << XFORWARD_NAME | 1u << XFORWARD_ADDR | 1u << XFORWARD_PROTO
+                                 | 1u << XFORWARD_HELO);
+}
+
+static void arguments_that_make_no_sense_promise_nothing(void **state)
+{
+    static struct reply_reader r;
+    struct host_offers o;
+    struct slice in = SLICE_LIT("250-x\r\n250-SIZE x\r\n250-DELIVERBY -1\r\n"
+                                "250-FUTURERELEASE 10 soon\r\n250-LIMITS RCPTMAX= =5 MAILMAX=x\r\n"
+                                "250-AUTH\r\n250-XFORWARD\r\n250 X-EXCH50\r\n");
+
+    (void)state;
+    assert_int_equal(read_all(&r, in, 7), READER_REPLY);
+    offers_read(&r.reply, &o);
+    assert_int_equal(o.size_max + o.by_min + o.rcpt_max + o.mail_max, 0);
+    assert_int_equal(o.hold_max, 10);
+    assert_int_equal(o.hold_until, 0);
+    assert_string_equal(o.auth, "");
+    assert_int_equal(o.xforward, 0);
+    assert_true(o.flags & HOST_XEXCH50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +209,8 @@ int main(void)
         cmocka_unit_test(pipelined_replies_come_one_by_one),
         cmocka_unit_test(long_replies_are_cut_and_endless_ones_are_bad),
         cmocka_unit_test(offers_of_a_host_are_known),
+        cmocka_unit_test(every_extension_is_read_with_its_arguments),
+        cmocka_unit_test(arguments_that_make_no_sense_promise_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

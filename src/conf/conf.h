@@ -133,6 +133,7 @@ struct conf {
     struct slice         accounts_text, accounts;           /* path; empty: none */
     struct slice         credentials_text, credentials;     /* path: our own logins elsewhere */
     struct slice         keytab;            /* path, for GSSAPI */
+    struct slice         realm;             /* of Kerberos: its principals are our accounts */
     struct slice         utmp, terminals;   /* who is logged in, and where his terminals are */
     struct conf_listen  *listens;
     size_t               nlistens;
@@ -182,6 +183,8 @@ struct conf {
         uint64_t min_data_rate;         /* bytes a second, over 30 s, during DATA; 0: none */
         uint64_t alias_depth;
         uint64_t auth_failures;         /* of one session */
+        uint64_t auth_client;           /* failures a minute from one client */
+        uint64_t auth_account;          /* failures an hour for one account from strangers to it */
         int64_t  auth_timeout;          /* ms for one exchange */
         int64_t  tls_timeout;           /* ms for a handshake */
         uint64_t xexch50;               /* bytes of a blob */

@@ -57,6 +57,8 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "file:PATH: lines `name user password`, for logging in to other hosts")             \
     S(TOP, keytab, keytab, TEXT, "", 0, 1000, "",                                         \
       "file of Kerberos keys of smtp/HOSTNAME, for AUTH GSSAPI")                          \
+    S(TOP, realm, realm, TEXT, "", 0, 255, "",                                            \
+      "Kerberos realm of our accounts: alice@REALM is alice; others keep their realm")    \
     S(TOP, utmp, utmp, PATH, "/run/utmp", 1, 1000, "",                                    \
       "the file that says who is logged in where, for SEND, SOML and SAML")               \
     S(TOP, terminals, terminals, PATH, "/dev", 1, 1000, "",                               \
@@ -190,6 +192,10 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "aliases that may lead to aliases")                                                 \
     S(LIMITS, auth_failures, limits.auth_failures, COUNT, "3", 1, 1000, "",               \
       "logins that may fail in one session")                                              \
+    S(LIMITS, auth_client, limits.auth_client, COUNT, "10", 1, 1000000, "",               \
+      "logins a minute that may fail from one client; beyond: 454")                       \
+    S(LIMITS, auth_account, limits.auth_account, COUNT, "50", 1, 1000000, "",             \
+      "logins an hour that may fail for one account, from clients that never succeeded")  \
     S(LIMITS, auth_timeout, limits.auth_timeout, TIME, "1m", 100 * MS, 1 * HOUR, "",      \
       "for one login")                                                                    \
     S(LIMITS, tls_timeout, limits.tls_timeout, TIME, "1m", 100 * MS, 1 * HOUR, "",        \

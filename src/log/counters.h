@@ -32,6 +32,9 @@
     C(GAUGE,   spool_segments,      "journal segments on disk")                 \
     C(GAUGE,   outgoing,            "connections to other hosts open")          \
     C(COUNTER, outgoing_connects,   "connections to other hosts made")          \
+    C(COUNTER, logins,              "clients that have logged in")              \
+    C(COUNTER, logins_failed,       "logins with a wrong name or password")     \
+    C(COUNTER, logins_refused,      "logins refused after too many failures")   \
     C(COUNTER, lookups,             "questions answered by lookup")             \
     C(COUNTER, restarts,            "processes started again after they died")  \
     C(COUNTER, log_suppressed,      "log lines left out by the rate limit")

@@ -24,6 +24,7 @@ enum log_level { LOG_DEBUGGING, LOG_INFORM, LOG_WARN, LOG_ALARM };
     E(CHANNEL,        LOG_ALARM,   "a channel between processes was cut")                 \
     E(LISTEN,         LOG_INFORM,  "a port is open")                                      \
     E(CONNECT,        LOG_INFORM,  "a client has connected")                              \
+    E(AUTH,           LOG_INFORM,  "a client has logged in, or tried to")                 \
     E(REFUSE,         LOG_INFORM,  "a client, command or message was refused")            \
     E(DISCONNECT,     LOG_INFORM,  "a session has ended, with what it did")               \
     E(DIALOG,         LOG_DEBUGGING, "one line of a session")                             \

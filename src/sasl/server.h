@@ -56,5 +56,8 @@ enum sasl_result sasl_server_checked(struct sasl_server *s);
  * has logged in; Kerberos principals of our realm without it, others whole. */
 struct slice sasl_server_user(const struct sasl_server *s);
 
+/* sasl_server_known - is that name one of an account, or of Kerberos? Never for the client. */
+bool sasl_server_known(const struct sasl_server *s);
+
 /* sasl_server_free - wipes what it knows */
 void sasl_server_free(struct sasl_server *s);

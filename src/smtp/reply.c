@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "smtp/reply.h"
 #include "base/ascii.h"
+#include "base/utf8.h"
 
 #define R(NAME, code, subject, detail, text) \
     [REPLY_##NAME] = { code, subject, detail, text },
@@ -40,12 +41,13 @@ enum reply_id reply_add(struct reply *r, enum reply_id id, const char *fmt, ...)
 
 /* text_clean - a client's address or a filter's wording must not end our line */
 
-static size_t text_clean(char *to, const char *from)
+static size_t text_clean(char *to, const char *from, bool utf8)
 {
-    size_t n = 0;
+    size_t n = 0, all = strnlen(from, REPLY_LINE);
 
-    for (; n < REPLY_LINE && from[n] != '\0'; n++)
-        to[n] = ascii_control(from[n]) || (unsigned char)from[n] > 127 ? '?' : from[n];
+    utf8 = utf8 && utf8_printable(slice_of(from, all));
+    for (; n < all; n++)
+        to[n] = !utf8 && (ascii_control(from[n]) || (unsigned char)from[n] > 127) ? '?' : from[n];
     return n;
 }
 
@@ -59,7 +61,7 @@ static size_t line_head(char *to, size_t size, const struct form *f, bool enhanc
     return (size_t)n;
 }
 
-void reply_write(struct buf *out, const struct reply *r, bool enhanced)
+static void write_lines(struct buf *out, const struct reply *r, bool enhanced, bool more)
 {
     const struct form *f = &forms[r->id];
     const char *line = r->len > 0 ? r->text : f->text;
@@ -68,12 +70,23 @@ void reply_write(struct buf *out, const struct reply *r, bool enhanced)
     while (line < end) {
         const char *next = line + strlen(line) + 1;
         char bytes[512];
-        size_t n = line_head(bytes, sizeof bytes - REPLY_LINE - 2, f, enhanced, next >= end);
+        size_t n = line_head(bytes, sizeof bytes - REPLY_LINE - 2, f, enhanced,
+                             next >= end && !more);
 
-        n += text_clean(bytes + n, line);
+        n += text_clean(bytes + n, line, r->utf8);
         bytes[n++] = '\r';
         bytes[n++] = '\n';
         buf_put(out, bytes, n);
         line = next;
     }
+}
+
+void reply_write(struct buf *out, const struct reply *r, bool enhanced)
+{
+    write_lines(out, r, enhanced, false);
+}
+
+void reply_write_more(struct buf *out, const struct reply *r, bool enhanced)
+{
+    write_lines(out, r, enhanced, true);
 }

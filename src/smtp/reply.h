@@ -24,6 +24,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(SENDER_OK,        250, 1, 0,     "Sender ok")                                       \
     R(RCPT_OK,          250, 1, 5,     "Recipient ok")                                    \
     R(ACCEPTED,         250, 0, 0,     "Ok")                                              \
+    R(VRFY_OK,          250, 1, 5,     "Yes")                                             \
     R(RCPT_FORWARD,     251, 1, 5,     "User not local; will forward")                    \
     R(CANNOT_VRFY,      252, 5, 2,     "Cannot VRFY user; try RCPT to attempt delivery")  \
     R(SEND_DATA,        354, BARE, 0,  "End data with <CRLF>.<CRLF>")                     \
@@ -59,12 +60,16 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(NEED_TLS,         530, 7, 0,     "Must issue a STARTTLS command first")             \
     R(NEED_AUTH,        530, 7, 0,     "Authentication required")                         \
     R(NO_SUCH_USER,     550, 1, 1,     "No such user here")                               \
+    R(NO_EXPN,          550, 7, 1,     "Access denied: enough names were asked for")      \
+    R(EXPN_AMBIGUOUS,   550, 1, 4,     "Ambiguous")                                       \
     R(NO_RELAY,         550, 7, 1,     "Relaying denied")                                 \
     R(BARE_LF,          550, 6, 0,     "Message with bare LF, bare CR or NUL refused")    \
     R(NULL_MX,          556, 1, 10,    "Recipient's domain accepts no mail")              \
     R(TEXT_LINE_LONG,   550, 6, 0,     "Line of text too long")                           \
+    R(NOT_LOCAL,        551, 7, 1,     "User not local")                                  \
     R(TOO_BIG,          552, 3, 4,     "Message too big")                                 \
     R(BAD_MAILBOX,      553, 1, 3,     "Mailbox name not allowed")                        \
+    R(VRFY_AMBIGUOUS,   553, 1, 4,     "Ambiguous")                                       \
     R(NEED_UTF8,        553, 6, 7,     "Address needs SMTPUTF8, which is not offered")    \
     R(OUT_OF_STEP,      554, 5, 0,     "Did not wait for a reply")                        \
     R(NO_VALID_RCPTS,   554, 5, 1,     "No valid recipients")                             \
@@ -85,6 +90,7 @@ enum { REPLY_TEXT = 4096, REPLY_LINE = 490 };   /* 512 with codes and CRLF (RFC 
 struct reply {
     enum reply_id id;
     size_t        len;              /* bytes used in text; 0: the default text */
+    bool          utf8;             /* the text may be UTF-8 (RFC 6531 §3.7.4.2) */
     char          text[REPLY_TEXT]; /* lines, each ended by '\0' */
 };
 
@@ -96,3 +102,6 @@ enum reply_id reply_add(struct reply *r, enum reply_id id, const char *fmt, ...)
 
 /* reply_write - the bytes of a reply; `enhanced`: the client gets RFC 2034 codes */
 void reply_write(struct buf *out, const struct reply *r, bool enhanced);
+
+/* reply_write_more - the same, but further lines follow (with the next reply_write) */
+void reply_write_more(struct buf *out, const struct reply *r, bool enhanced);

@@ -2,15 +2,18 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "smtpd/ask.h"
+#include "smtpd/whois.h"
 
 struct ask {
     uint64_t    ticket;
     uint64_t    session;        /* its number */
+    bool        whois;          /* VRFY or EXPN, not a recipient */
+    bool        expn, utf8;
     uint32_t    serial, rcpt;   /* transaction and recipient of it */
     int64_t     since;          /* mono, ms */
     struct list link;
     size_t      n;
-    char        address[];
+    char        text[];
 };
 
 static struct slice key_of(const void *member)
@@ -34,48 +37,103 @@ static void ask_drop(struct asks *a, struct ask *ask)
 
 static void ask_send(struct asks *a, const struct ask *ask)
 {
-    if (a->lookup != NULL)
+    struct slice text = slice_of(ask->text, ask->n);
+
+    if (a->lookup == NULL)
+        return;
+    if (ask->whois)
+        channel_send_msg_whois(a->lookup, &(struct msg_whois){
+            .ticket = ask->ticket, .expn = ask->expn, .utf8 = ask->utf8, .text = text }, -1);
+    else
         channel_send_msg_resolve(a->lookup, &(struct msg_resolve){
-            .ticket = ask->ticket, .address = slice_of(ask->address, ask->n) }, -1);
+            .ticket = ask->ticket, .address = text }, -1);
+}
+
+/* ask_new - in the lists, with the session and the text in it; NULL: no memory */
+
+static struct ask *ask_new(struct asks *a, const struct session *s, struct slice text)
+{
+    struct ask *ask = malloc(sizeof *ask + text.n);
+
+    if (ask == NULL)
+        return NULL;
+    *ask = (struct ask){ .ticket = ++a->last, .session = s->number, .serial = s->tx_serial,
+                         .since = a->server->mono, .n = text.n };
+    memcpy(ask->text, text.p, text.n);
+    if (!map_put(&a->by_ticket, ask)) {
+        free(ask);
+        return NULL;
+    }
+    list_push(&a->order, &ask->link);
+    return ask;
 }
 
 void asks_resolve(struct asks *a, struct session *s, uint32_t ticket, struct slice address)
 {
     static const struct answer later;
-    struct ask *ask = malloc(sizeof *ask + address.n);
+    struct ask *ask = ask_new(a, s, address);
 
     if (ask == NULL) {
         session_resolved(s, s->tx_serial, ticket, &later);
         return;
     }
-    *ask = (struct ask){ .ticket = ++a->last, .session = s->number, .serial = s->tx_serial,
-                         .rcpt = ticket, .since = a->server->mono, .n = address.n };
-    memcpy(ask->address, address.p, address.n);
-    if (!map_put(&a->by_ticket, ask)) {
-        free(ask);
-        session_resolved(s, s->tx_serial, ticket, &later);
-        return;
-    }
-    list_push(&a->order, &ask->link);
+    ask->rcpt = ticket;
     ask_send(a, ask);
+}
+
+uint64_t asks_whois(struct asks *a, struct session *s, bool expn, bool utf8, struct slice text)
+{
+    struct ask *ask = ask_new(a, s, text);
+
+    if (ask == NULL)
+        return 0;
+    ask->whois = true;
+    ask->expn = expn;
+    ask->utf8 = utf8;
+    ask_send(a, ask);
+    return ask->ticket;
+}
+
+/* take - the question that this answers, out of the lists, and its session; false:
+ * nobody waits for it any more */
+
+static bool take(struct asks *a, uint64_t ticket, bool whois, struct ask *it, struct session **s)
+{
+    struct ask *ask = map_get(&a->by_ticket, slice_of((char *)&ticket, sizeof ticket));
+
+    if (ask == NULL || ask->whois != whois)
+        return false;
+    *it = *ask;
+    ask_drop(a, ask);
+    *s = a->find(a->user, it->session);
+    return *s != NULL;
+}
+
+static bool on_whois_done(struct asks *a, struct wire *w)
+{
+    struct msg_whois_done m;
+    struct session *s;
+    struct ask it;
+
+    if (!msg_whois_done_get(w, &m))
+        return false;
+    if (take(a, m.ticket, true, &it, &s)) {
+        session_whois(s, m.ticket, &(struct whois_answer){
+            .code = m.code, .nentries = m.nentries, .entries = m.entries });
+        a->go(s);
+    }
+    return true;
 }
 
 static bool on_resolved(struct asks *a, struct wire *w)
 {
     struct msg_resolved m;
     struct session *s;
-    struct ask *ask;
     struct ask it;
 
     if (!msg_resolved_get(w, &m))
         return false;
-    ask = map_get(&a->by_ticket, slice_of((char *)&m.ticket, sizeof m.ticket));
-    if (ask == NULL)
-        return true;
-    it = *ask;
-    ask_drop(a, ask);
-    s = a->find(a->user, it.session);
-    if (s == NULL)
+    if (!take(a, m.ticket, false, &it, &s))
         return true;
     session_resolved(s, it.serial, it.rcpt, &(struct answer){
         .fate = m.fate == FATE_DONE ? FATE_DONE : m.fate == FATE_NEVER ? FATE_NEVER : FATE_LATER,
@@ -92,6 +150,7 @@ static bool receive(struct channel *channel, uint32_t type, struct wire *w, int 
     a->server->mono = clock_mono();
     a->server->wall = clock_wall();
     return type == MSG_RESOLVED ? on_resolved(a, w)
+         : type == MSG_WHOIS_DONE ? on_whois_done(a, w)
                                 : child_receive_common(a->child, channel, type, w);
 }
 

@@ -16,6 +16,7 @@ static const struct row {
     { FEATURE_PIPELINING, NULL },
     { FEATURE_SIZE,       on_size },
     { FEATURE_8BITMIME,   NULL },
+    { FEATURE_EXPN,       NULL },
     { FEATURE_HELP,       NULL },
     { FEATURE_ENHANCED,   NULL },
 };

@@ -91,10 +91,18 @@ static void world_commit(void *ctx, struct session *s)
     commits_commit(&d->commits, s);
 }
 
+static uint64_t world_whois(void *ctx, struct session *s, bool expn, bool utf8,
+                            struct slice text)
+{
+    struct smtpd *d = ctx;
+
+    return asks_whois(&d->asks, s, expn, utf8, text);
+}
+
 static const struct world world = {
     .known = world_known, .resolve = world_resolve, .room = world_room,
     .message_id = world_message_id, .lend = world_lend, .lend_back = world_lend_back,
-    .commit = world_commit,
+    .commit = world_commit, .whois = world_whois,
 };
 
 static void go(struct session *s)

@@ -108,6 +108,9 @@ struct world {
     void (*lend_back)(void *ctx, struct lent *lent);
     /* Make the message of s->tx durable: answer with session_committed(). */
     void (*commit)(void *ctx, struct session *s);
+    /* VRFY or EXPN of this text: never answered from inside, but later with
+     * session_whois() and the ticket that is returned. 0: no memory. */
+    uint64_t (*whois)(void *ctx, struct session *s, bool expn, bool utf8, struct slice text);
 };
 
 /* What all sessions of a process share. */
@@ -188,6 +191,8 @@ struct session {
     unsigned                  errors, junk;
     unsigned                  messages;     /* accepted, or begun */
     unsigned                  accepted, refused;
+    unsigned                  whois_asked;  /* VRFY and EXPN so far */
+    bool                      whois_expn, whois_utf8;   /* of the one under way (whois.c) */
     int64_t                   began, deadline;  /* mono, ms */
     int64_t                   stalled;      /* mono, ms: MAIL waits for the queue since; 0: it does not */
     struct arena              arena;        /* of the transaction */

@@ -12,9 +12,9 @@
 #include "smtpd/intake.h"
 #include "smtpd/policy.h"
 #include "smtpd/verbs.h"
+#include "smtpd/whois.h"
 
-static verb_f on_helo, on_ehlo, on_mail, on_rcpt, on_data, on_rset, on_noop, on_quit, on_help,
-              on_vrfy;
+static verb_f on_helo, on_ehlo, on_mail, on_rcpt, on_data, on_rset, on_noop, on_quit, on_help;
 
 const struct verb verbs[] = {
     { "EHLO", on_ehlo, S_COMMANDS, REPLY_OUT_OF_ORDER,
@@ -41,7 +41,9 @@ const struct verb verbs[] = {
     { "HELP", on_help, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN | V_ODMR,
       FEATURE_HELP, "HELP [command]: list the commands, or explain one" },
     { "VRFY", on_vrfy, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK, NO_FEATURE,
-      "VRFY address: is not answered here; try RCPT" },
+      "VRFY name [SMTPUTF8]: who is this? Not everybody is told" },
+    { "EXPN", on_expn, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK, FEATURE_EXPN,
+      "EXPN list [SMTPUTF8]: who is behind this list?" },
 };
 
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
@@ -50,7 +52,7 @@ const unsigned verbs_count = VERBS;
 
 /* Commands of SMTP that this server does not have. */
 static const char *const unoffered[] = {
-    "EXPN", "TURN", "ATRN", "ETRN", "SEND", "SOML", "SAML", "AUTH", "STARTTLS", "BDAT", "BURL",
+    "TURN", "ATRN", "ETRN", "SEND", "SOML", "SAML", "AUTH", "STARTTLS", "BDAT", "BURL",
 };
 
 /* How clients that take us for something else begin (A028). */
@@ -348,18 +350,4 @@ static unsigned on_help(struct session *s, struct slice args, struct reply *r)
         if (verb_offered(s, &verbs[i]))
             reply_add(r, REPLY_HELP, "%s", verbs[i].name);
     return reply_add(r, REPLY_HELP, "HELP and a command explains it");
-}
-
-/* on_vrfy - never looks at users, never touches the transaction (A054, A126) */
-
-static unsigned on_vrfy(struct session *s, struct slice args, struct reply *r)
-{
-    (void)s;
-    (void)r;
-    if (args.n == 0)
-        return REPLY_BAD_ARGUMENTS;
-    for (size_t i = 0; i < args.n; i++)
-        if ((unsigned char)args.p[i] > 127)
-            return REPLY_NEED_UTF8;
-    return REPLY_CANNOT_VRFY;
 }

@@ -27,6 +27,7 @@ struct script {
     /* what the session did */
     struct { uint32_t serial, ticket; char address[400]; } asked[512];
     unsigned      nasked;
+    struct { unsigned n; bool expn, utf8; char text[600]; } whois;    /* ticket: n */
     uint64_t      last_id;
     unsigned      messages, lent, given_back, taken, commits;
     struct lent   kept;             /* the file of the commit at hand */
@@ -173,10 +174,22 @@ static inline void world_commit(void *ctx, struct session *s)
     session_committed(s, w->fate);
 }
 
+static inline uint64_t world_whois(void *ctx, struct session *s, bool expn, bool utf8,
+                                   struct slice text)
+{
+    struct script *w = ctx;
+
+    (void)s;
+    w->whois.expn = expn;
+    w->whois.utf8 = utf8;
+    snprintf(w->whois.text, sizeof w->whois.text, "%.*s", SLICE(text));
+    return ++w->whois.n;
+}
+
 static const struct world scripted_world = {
     .known = world_known, .resolve = world_resolve, .room = world_room,
     .message_id = world_message_id, .lend = world_lend, .lend_back = world_lend_back,
-    .commit = world_commit,
+    .commit = world_commit, .whois = world_whois,
 };
 
 static inline struct conf *world_conf_parse(void)

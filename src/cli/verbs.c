@@ -4,6 +4,7 @@
 
 static const struct verb *const tables[] = {
     send_verbs, probe_verbs, queue_verbs, trace_verbs, status_verbs, server_verbs, config_verbs,
+    account_verbs,
 };
 
 enum { TABLES = sizeof tables / sizeof tables[0] };

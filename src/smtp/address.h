@@ -33,6 +33,18 @@ enum address_error path_parse(struct slice in, bool null_ok, struct arena *a,
  * tables and the command line */
 enum address_error mailbox_parse(struct slice in, struct arena *a, struct mailbox *m);
 
+/* path_parse_utf8, mailbox_parse_utf8 - with `utf8`, local part and domain may have UTF-8
+ * that can be shown (RFC 6531 §3.3). Such a domain keeps its U-labels: whether they are
+ * names is for mail/address_idn.h to say. */
+enum address_error path_parse_utf8(struct slice in, bool null_ok, bool utf8, struct arena *a,
+                                   struct mailbox *m, struct slice *rest);
+enum address_error mailbox_parse_utf8(struct slice in, bool utf8, struct arena *a,
+                                      struct mailbox *m);
+
+/* mailbox_domain - give it another spelling of its domain (its A-labels); the text
+ * follows. False: the arena is spent. */
+bool mailbox_domain(struct mailbox *m, struct slice domain, struct arena *a);
+
 /* domain_valid - a Domain of §4.1.2 in letters, digits, hyphens: labels of 1 to 63,
  * 255 in all, no trailing dot; A-labels must be decodable form (A091) */
 bool domain_valid(struct slice domain);

@@ -5,7 +5,8 @@
 /* command_split - "VERB rest"; args without leading and trailing spaces */
 void command_split(struct slice line, struct slice *verb, struct slice *args);
 
-enum body_kind { BODY_7BIT, BODY_8BITMIME };
+enum body_kind { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
+enum ret_kind { RET_NONE, RET_FULL, RET_HDRS };
 
 enum param_error {
     PARAM_OK = 0,
@@ -18,17 +19,53 @@ enum param_error {
 struct mail_command {
     struct mailbox sender;
     uint64_t       size;        /* SIZE= (RFC 1870); 0: not given */
-    enum body_kind body;        /* BODY= (RFC 6152) */
+    enum body_kind body;        /* BODY= (RFC 6152, RFC 3030) */
     bool           has_body;
+    enum ret_kind  ret;         /* RET= (RFC 3461 §4.3) */
+    struct slice   envid;       /* ENVID=, xtext as it came (§4.4) */
+    struct slice   auth;        /* AUTH=, xtext as it came, or "<>" (RFC 4954 §5) */
+    bool           utf8;        /* SMTPUTF8 (RFC 6531 §3.4) */
+    bool           requiretls;  /* REQUIRETLS (RFC 8689 §2) */
+    bool           has_by;      /* BY= (RFC 2852 §4) */
+    int64_t        by;          /* seconds from now; may be negative in mode N */
+    char           by_mode;     /* 'N' or 'R' */
+    bool           by_trace;
+    uint64_t       hold_for;    /* HOLDFOR= (RFC 4865 §3), seconds; 0: not given */
+    int64_t        hold_until;  /* HOLDUNTIL=, wall ms; 0: not given */
+    bool           has_priority;/* MT-PRIORITY= (RFC 6710 §3) */
+    int            priority;    /* -9 to 9 */
+    struct slice   solicit;     /* SOLICIT=, as it came (RFC 3865 §2.4) */
 };
 
 /* RCPT TO:<forward-path> [SP parameters] (§4.1.1.3) */
 struct rcpt_command {
     struct mailbox rcpt;
+    struct slice   notify;      /* NOTIFY=, as it came: mail/notify.h reads it (RFC 3461 §4.1) */
+    struct slice   orcpt;       /* ORCPT=, "type;xtext" as it came (§4.2) */
+    bool           has_rrvs;    /* RRVS= (RFC 7293 §3.1) */
+    int64_t        rrvs;        /* wall ms */
+    bool           rrvs_reject; /* ";R": refuse where the next host cannot check */
 };
 
 /* Which parameters this server offers now; others are PARAM_UNKNOWN. */
-enum param_offer { OFFER_SIZE = 1 << 0, OFFER_8BITMIME = 1 << 1 };
+enum param_offer {
+    OFFER_SIZE          = 1 << 0,
+    OFFER_8BITMIME      = 1 << 1,
+    OFFER_BINARYMIME    = 1 << 2,
+    OFFER_DSN           = 1 << 3,   /* RET, ENVID, NOTIFY, ORCPT */
+    OFFER_SMTPUTF8      = 1 << 4,   /* MAIL: the parameter; RCPT: MAIL had it */
+    OFFER_AUTH          = 1 << 5,
+    OFFER_DELIVERBY     = 1 << 6,
+    OFFER_FUTURERELEASE = 1 << 7,
+    OFFER_MT_PRIORITY   = 1 << 8,
+    OFFER_REQUIRETLS    = 1 << 9,
+    OFFER_RRVS          = 1 << 10,
+    OFFER_SOLICIT       = 1 << 11,
+};
+
+/* xtext_valid - RFC 3461 §4, and what it stands for is printable ASCII: never a CR,
+ * LF or NUL that somebody decodes into a file (CVE-2020-28026) */
+bool xtext_valid(struct slice text);
 
 enum command_error {
     COMMAND_OK = 0,

@@ -1,8 +1,9 @@
 /* fuzz_command.c - lines, commands, parameters and addresses, cut anywhere. */
 #include "tests/fuzz/target.h"
 #include "smtp/command.h"
+#include "base/utf8.h"
 
-enum { LINE_OCTETS = 2048, ARENA_MAX = 65536 };
+enum { EVERYTHING = 0xfff, LINE_OCTETS = 2048, ARENA_MAX = 65536 };
 
 static void mailbox_holds(const struct mailbox *m)
 {
@@ -11,10 +12,21 @@ static void mailbox_holds(const struct mailbox *m)
 
     must(m->local.n <= 64 && m->domain.n <= 255);
     if (m->domain.n > 0) {      /* the canonical text means the same */
-        must(mailbox_parse(m->text, &a, &again) == ADDRESS_OK);
+        must(mailbox_parse_utf8(m->text, true, &a, &again) == ADDRESS_OK);
         must(slice_eq(again.text, m->text) && slice_eq(again.local, m->local));
     }
     arena_free(&a);
+}
+
+/* mail_holds - what goes into an envelope has no line ends, encoded or not */
+
+static void mail_holds(const struct mail_command *m)
+{
+    mailbox_holds(&m->sender);
+    must(xtext_valid(m->envid) && xtext_valid(m->auth));
+    must(m->priority >= -9 && m->priority <= 9 && (m->by_mode != 'R' || m->by > 0));
+    must(m->hold_for == 0 || m->hold_until == 0);
+    must(m->utf8 || utf8_ascii(m->sender.text));
 }
 
 static void try_command(struct slice line)
@@ -27,10 +39,12 @@ static void try_command(struct slice line)
 
     command_split(line, &verb, &args);
     helo_valid(args);
-    if (mail_parse(args, OFFER_SIZE | OFFER_8BITMIME, &a, &m, &why) == COMMAND_OK)
-        mailbox_holds(&m.sender);
-    if (rcpt_parse(args, 0, &a, &r, &why) == COMMAND_OK)
-        mailbox_holds(&r.rcpt);
+    for (unsigned offers = 0; offers <= EVERYTHING; offers += EVERYTHING) {
+        if (mail_parse(args, offers, &a, &m, &why) == COMMAND_OK)
+            mail_holds(&m);
+        if (rcpt_parse(args, offers, &a, &r, &why) == COMMAND_OK)
+            mailbox_holds(&r.rcpt);
+    }
     arena_free(&a);
 }
 

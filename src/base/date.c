@@ -3,6 +3,7 @@
 #include <time.h>
 #include "base/date.h"
 #include "base/ascii.h"
+#include "base/cfws.h"
 
 static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 static const char months[][4] = {
@@ -157,50 +158,13 @@ bool date_parse_stamp(struct slice s, int64_t *wall_ms)
 
 /* RFC 5322. */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* skip_comment - "(...)" with others inside; false: it has no end */
-
-static bool skip_comment(struct slice *s)
-{
-    size_t depth = 0, i;
-
-    for (i = 0; i < s->n; i++) {
-        if (s->p[i] == '\\')
-            i++;
-        else if (s->p[i] == '(')
-            depth++;
-        else if (s->p[i] == ')' && --depth == 0)
-            break;
-    }
-    if (i >= s->n)
-        return false;
-    *s = slice_from(*s, i + 1);
-    return true;
-}
-
-/* skip_space - blanks, folds and comments (CFWS); false: a comment has no end */
-
-static bool skip_space(struct slice *s)
-{
-    while (s->n > 0 && (is_blank(s->p[0]) || s->p[0] == '('))
-        if (s->p[0] != '(')
-            *s = slice_from(*s, 1);
-        else if (!skip_comment(s))
-            return false;
-    return true;
-}
-
-/* skip_gap - the same, and at least some of it */
+/* skip_gap - blanks, folds and comments, and at least some */
 
 static bool skip_gap(struct slice *s)
 {
     size_t before = s->n;
 
-    return skip_space(s) && s->n < before;
+    return cfws_skip(s) && s->n < before;
 }
 
 /* take_name - one of n names of three letters */
@@ -223,7 +187,7 @@ static bool take_day_name(struct slice *s, unsigned *which)
         *which = 7;
         return true;
     }
-    return take_name(s, days, 7, which) && skip_space(s) && take_char(s, ',') && skip_space(s);
+    return take_name(s, days, 7, which) && cfws_skip(s) && take_char(s, ',') && cfws_skip(s);
 }
 
 static bool take_clock(struct slice *s, struct moment *m)
@@ -231,14 +195,14 @@ static bool take_clock(struct slice *s, struct moment *m)
     struct slice after;
 
     m->second = m->ms = 0;
-    if (!take_digits(s, 2, 2, &m->hour) || !skip_space(s) || !take_char(s, ':')
-        || !skip_space(s) || !take_digits(s, 2, 2, &m->minute))
+    if (!take_digits(s, 2, 2, &m->hour) || !cfws_skip(s) || !take_char(s, ':')
+        || !cfws_skip(s) || !take_digits(s, 2, 2, &m->minute))
         return false;
     after = *s;
-    if (!skip_space(&after) || !take_char(&after, ':'))
+    if (!cfws_skip(&after) || !take_char(&after, ':'))
         return true;
     *s = after;
-    return skip_space(s) && take_digits(s, 2, 2, &m->second);
+    return cfws_skip(s) && take_digits(s, 2, 2, &m->second);
 }
 
 static bool take_zone(struct slice *s, int *zone)
@@ -269,10 +233,10 @@ bool date_parse(struct slice s, int64_t *wall_ms)
 {
     struct moment m;
     unsigned day_name, month;
-    bool read = skip_space(&s) && take_day_name(&s, &day_name) && take_digits(&s, 1, 2, &m.day)
+    bool read = cfws_skip(&s) && take_day_name(&s, &day_name) && take_digits(&s, 1, 2, &m.day)
         && skip_gap(&s) && take_name(&s, months, 12, &month) && skip_gap(&s)
         && take_digits(&s, 4, 4, &m.year) && skip_gap(&s) && take_clock(&s, &m)
-        && skip_gap(&s) && take_zone(&s, &m.zone) && skip_space(&s) && s.n == 0;
+        && skip_gap(&s) && take_zone(&s, &m.zone) && cfws_skip(&s) && s.n == 0;
 
     if (!read)
         return false;

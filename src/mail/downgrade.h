@@ -14,7 +14,7 @@
 #pragma once
 #include "mail/content.h"
 
-enum { DOWNGRADE_DEPTH = 100, DOWNGRADE_PARTS = 10000 };
+enum { DOWNGRADE_DEPTH = 100, DOWNGRADE_PARTS = 10000 };    /* more is refused */
 
 /*    name       status    what a report says */
 #define DOWNGRADE_RESULTS(R)                                                          \
@@ -27,7 +27,7 @@ enum { DOWNGRADE_DEPTH = 100, DOWNGRADE_PARTS = 10000 };
     R(ENCODING,  5, 6, 3,  "a part does not have the transfer encoding that it names") \
     R(STRUCTURE, 5, 6, 3,  "its MIME structure is broken and cannot be re-encoded")   \
     R(DEEP,      5, 6, 3,  "its MIME structure has too many parts or levels")         \
-    R(SINK,      4, 3, 0,  "there was no room for the re-encoded message")
+    R(SINK,      4, 3, 0,  "there was no room to re-encode it")
 
 enum downgrade_result {
 #define RESULT(name, ...) DOWNGRADE_##name,
@@ -36,8 +36,8 @@ enum downgrade_result {
 };
 
 enum downgrade_target {
-    DOWNGRADE_7BIT,     /* no octet above 127, and what 8BIT asks for */
-    DOWNGRADE_8BIT,     /* 8BITMIME without BINARYMIME: CRLF lines, no NUL, short lines */
+    DOWNGRADE_TO_7BIT,     /* no octet above 127, and what 8BIT asks for */
+    DOWNGRADE_TO_8BIT,     /* 8BITMIME without BINARYMIME: CRLF lines, no NUL, short lines */
 };
 
 struct downgrade {
@@ -54,12 +54,15 @@ typedef bool downgrade_sink_f(void *user, struct slice piece);
  * can be written), or why not; never SINK, except without memory */
 enum downgrade_result downgrade_check(const struct downgrade *d);
 
-/* downgrade_write - hand the message that fits to the sink, in pieces of at most
- * 64 KiB or parts of d->message. FITS hands on nothing. Only SINK leaves part of
- * a message behind; every other refusal comes before the first piece. A message
- * that was written ends with CRLF (an unlabelled 7-bit one as it ended before). */
+/* downgrade_write - hand the message that fits to the sink: DONE. The pieces are small,
+ * or parts of d->message of any length. Only SINK leaves part of a message behind;
+ * FITS and every refusal come before the first piece. What was encoded last ends
+ * with CRLF; else the message ends as it did. */
 enum downgrade_result downgrade_write(const struct downgrade *d, downgrade_sink_f *sink,
                                       void *user);
+
+/* downgrade_length - the same, with only the octets counted (SIZE=) */
+enum downgrade_result downgrade_length(const struct downgrade *d, uint64_t *octets);
 
 /* downgrade_status - the enhanced code of RFC 3463 for a report; downgrade_text -
  * words for people */

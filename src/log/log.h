@@ -36,6 +36,7 @@ enum log_level { LOG_DEBUGGING, LOG_INFORM, LOG_WARN, LOG_ALARM };
     E(EXPIRED,        LOG_INFORM,  "a recipient failed because its lifetime is over")     \
     E(BOUNCED,        LOG_INFORM,  "a report was written")                                \
     E(DOUBLE_BOUNCE,  LOG_WARN,    "a report could not be delivered and was dropped")     \
+    E(NOTIFIED,       LOG_INFORM,  "a report of success was written: the sender asked for it") \
     E(WARNED,         LOG_INFORM,  "a delay warning was written")                         \
     E(REMOVED,        LOG_INFORM,  "a message has left the queue")                        \
     E(HELD,           LOG_INFORM,  "a message is held by a person")                       \

@@ -12,6 +12,8 @@
 #include "queue/history.h"
 #include "queue/route.h"
 #include "queue/bundle.h"
+#include "queue/report.h"
+#include "queue/times.h"
 
 enum { GONE_MAX = 65536 };
 
@@ -85,7 +87,7 @@ static struct letter *enter(struct queue *q, const struct msg_commit *m, const s
         letter_free(&q->pages, letter);
         return NULL;
     }
-    if (!route_letter(q, letter, m->envelope, NULL)) {
+    if (!times_note(q, letter, e) || !route_letter(q, letter, m->envelope, NULL)) {
         undo(q, letter);
         return NULL;
     }
@@ -146,12 +148,27 @@ bool admit_commit(struct queue *q, struct peer *p, const struct msg_commit *m)
     return true;
 }
 
+/* welcome - it is ours from now on */
+
+static void welcome(struct queue *q, struct letter *m)
+{
+    struct slice envelope, body;
+    struct envelope e;
+
+    if ((q->history == NULL && !(m->flags & LETTER_TELLS))
+        || !letter_read(q, m, &envelope, &body))
+        return;
+    if (q->history != NULL)
+        history_received(q, m->entry.id, envelope, letter_size(q, m, body));
+    if ((m->flags & LETTER_TELLS) && envelope_get(envelope, &e))
+        report_expansions(q, m, &e, NULL);
+}
+
 void admit_done(struct queue *q, struct letter *m, uint64_t peer, enum fate fate,
                 const struct why *why)
 {
     struct peer *p = roster_get(&q->peers, peer);
     uint64_t id = m->entry.id;
-    struct slice envelope, body;
 
     if (fate != FATE_DONE) {
         queue_trouble("commit", id, why);
@@ -164,8 +181,7 @@ void admit_done(struct queue *q, struct letter *m, uint64_t peer, enum fate fate
     count_add(commits, 1);
     log_event(EVENT_QUEUED, LF_ID("id", id), LF_NUM("recipients", letter_pending(m)),
               LF_NUM("bytes", m->entry.length));
-    if (q->history != NULL && letter_read(q, m, &envelope, &body))
-        history_received(q, id, envelope, letter_size(q, m, body));
+    welcome(q, m);
     letter_start(q, m);
 }
 

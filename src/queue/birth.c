@@ -43,24 +43,55 @@ void birth_durable(struct queue *q, struct letter *m)
     letter_start(q, m);
 }
 
+static void put_outcome(struct wire *w, const struct tiding *t)
+{
+    outcome_put(w, &(struct outcome){
+        .index = t->index, .fate = t->kind == DSN_FAILED ? FATE_NEVER : FATE_DONE,
+        .code = t->code, .status = t->status, .text = t->text });
+}
+
+/* put_told - the successes that are told of with this report */
+
+static bool put_told(struct bundle *u, struct report *r)
+{
+    struct buf outcomes = BUF(PAST_HEAD_MAX), bytes = BUF(PAST_HEAD_MAX + 8192);
+    struct wire w = wire_writer(&outcomes), out = wire_writer(&bytes);
+    struct past_head head = { .flags = PAST_TOLD };
+    bool ok = true;
+
+    for (const struct tiding *t = r->tidings; t != NULL; t = t->next)
+        if (t->kind != DSN_FAILED && report_of(r, t)) {
+            put_outcome(&w, t);
+            head.noutcomes++;
+        }
+    head.outcomes = buf_view(&outcomes);
+    if (head.noutcomes > 0) {
+        past_put(&out, &head);
+        ok = !w.bad && !out.bad && bundle_add(u, RECORD_OUTCOME, r->letter, buf_view(&bytes));
+    }
+    buf_free(&outcomes);
+    buf_free(&bytes);
+    return ok;
+}
+
 /* put_failures - OUTCOME records: one for each host, the last takes the rest */
 
 static bool put_failures(struct bundle *u, struct report *r)
 {
-    const struct failure *f = r->failures;
+    const struct tiding *t = r->tidings;
     struct buf outcomes = BUF(PAST_HEAD_MAX), bytes = BUF(PAST_HEAD_MAX + 8192);
     struct wire w = wire_writer(&outcomes), out = wire_writer(&bytes);
     bool ok = true;
 
-    while (ok && f != NULL) {
-        struct past_head head = { .host = f->host, .flags = f->expired ? PAST_EXPIRED : 0 };
+    while (ok && t != NULL) {
+        struct past_head head = { .host = t->host,
+                                  .flags = t->failure != FAILURE_SAID ? PAST_EXPIRED : 0 };
 
         buf_clear(&outcomes);
         buf_clear(&bytes);
-        for (; f != NULL && (u->n + 3 >= BUNDLE_RECORDS || slice_eq(f->host, head.host)); f = f->next)
-            if (slice_eq(f->return_path, r->to)) {
-                outcome_put(&w, &(struct outcome){ .index = f->index, .fate = FATE_NEVER,
-                    .code = f->code, .status = f->status, .text = f->text });
+        for (; t != NULL && (u->n + 4 >= BUNDLE_RECORDS || slice_eq(t->host, head.host)); t = t->next)
+            if (t->kind == DSN_FAILED && report_of(r, t)) {
+                put_outcome(&w, t);
                 head.noutcomes++;
             }
         head.outcomes = buf_view(&outcomes);
@@ -73,14 +104,15 @@ static bool put_failures(struct bundle *u, struct report *r)
     return ok;
 }
 
-static bool put_warned(struct bundle *u, struct letter *m)
+static bool put_warned(struct bundle *u, const struct report *r)
 {
     struct buf bytes = BUF(256);
     struct wire out = wire_writer(&bytes);
     bool ok;
 
-    past_put(&out, &(struct past_head){ .flags = PAST_WARNED });
-    ok = !out.bad && bundle_add(u, RECORD_OUTCOME, m, buf_view(&bytes));
+    past_put(&out, &(struct past_head){
+        .flags = PAST_WARNED | (r->warn & WARN_BY ? PAST_BY : 0) });
+    ok = !out.bad && bundle_add(u, RECORD_OUTCOME, r->letter, buf_view(&bytes));
     buf_free(&bytes);
     return ok;
 }
@@ -89,28 +121,38 @@ static bool put_warned(struct bundle *u, struct letter *m)
 
 static void told(struct report *r)
 {
-    struct failure **at = &r->failures;
+    struct tiding **at = &r->tidings;
 
     if (r->warning) {
         r->letter->flags |= LETTER_WARNED;
-        r->warn = r->warning = false;
+        r->warn = 0;
+        r->warning = false;
         return;
     }
     while (*at != NULL)
-        if (slice_eq((*at)->return_path, r->to))
+        if (report_of(r, *at))
             *at = (*at)->next;
         else
             at = &(*at)->next;
 }
 
+static bool any_failed(const struct report *r)
+{
+    for (const struct tiding *t = r->tidings; t != NULL; t = t->next)
+        if (t->kind == DSN_FAILED && report_of(r, t))
+            return true;
+    return false;
+}
+
 static void tell(struct queue *q, const struct report *r, const struct letter *born)
 {
+    bool failed = !r->warning && any_failed(r);
     enum event event = born == NULL ? EVENT_DOUBLE_BOUNCE : r->warning ? EVENT_WARNED
-                                                                       : EVENT_BOUNCED;
+                     : failed ? EVENT_BOUNCED : EVENT_NOTIFIED;
     char id[ID_TEXT + 1];
 
-    if (born == NULL && r->warning)
-        return;                 /* nobody to warn: nothing has happened */
+    if (r->quiet || (born == NULL && !failed))
+        return;                 /* nobody wants to know, or nothing has happened */
     id_text(born != NULL ? born->entry.id : 0, id);
     log_event(event, LF_ID("id", r->id), LF_TEXT("to", r->to),
               LF_STR("report", born != NULL ? id : ""));
@@ -125,7 +167,7 @@ static void finish_write(struct queue *q, struct report *r, struct bundle *u, st
 
     tell(q, r, born);
     told(r);
-    if (r->failures == NULL && !r->warn) {
+    if (r->tidings == NULL && r->warn == 0) {
         report_forget(q, m);
         letter_finish(q, m, u);
     }
@@ -136,7 +178,7 @@ static void finish_write(struct queue *q, struct report *r, struct bundle *u, st
 
 static bool records(struct bundle *u, struct report *r)
 {
-    return r->warning ? put_warned(u, r->letter) : put_failures(u, r);
+    return r->warning ? put_warned(u, r) : put_failures(u, r) && put_told(u, r);
 }
 
 bool birth_nobody(struct queue *q, struct report *r)
@@ -158,12 +200,12 @@ static struct letter *make(struct queue *q, struct report *r, const struct reade
     uint64_t id = id_next(&q->ids, q->wall);
     struct slice original, body;
     struct letter *born = NULL;
-    bool eight_bit = false;
+    uint32_t flags = 0;
     struct envelope e;
 
     if (letter_read(q, r->letter, &original, &body) && envelope_get(original, &e)
-        && notice_write(q, r, &e, body, id, &text, &eight_bit)
-        && notice_address(q, &e, readers, eight_bit, &envelope))
+        && notice_write(q, r, &e, body, id, &text, &flags)
+        && notice_address(q, &e, readers, flags, &envelope))
         born = new_letter(q, id, buf_view(&envelope), buf_view(&text));
     if (born != NULL && !(bundle_add_report(u, born, buf_view(&envelope), buf_view(&text))
                           && records(u, r))) {

@@ -17,8 +17,8 @@ static unsigned places_in_report(const struct queue *q, const struct letter *m, 
     const struct report *r = report_get(q, m);
     unsigned n = 0;
 
-    for (const struct failure *f = r != NULL ? r->failures : NULL; f != NULL; f = f->next)
-        n += f->index == index;
+    for (const struct tiding *t = r != NULL ? r->tidings : NULL; t != NULL; t = t->next)
+        n += t->kind == DSN_FAILED && t->index == index;
     return n;
 }
 

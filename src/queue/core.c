@@ -12,6 +12,7 @@
 #include "queue/people.h"
 #include "queue/recover.h"
 #include "queue/report.h"
+#include "queue/times.h"
 
 enum { CACHE_BYTES = 64 << 20, SCRATCH_MAX = (8 << 20) + (66 << 20), SWEEP_LEAST = 64, MOVES_A_TURN = 100 };
 
@@ -60,6 +61,7 @@ void letter_drop(struct queue *q, struct letter *m)
     if (m->flags & LETTER_DURABLE)
         admit_gone(q, m->entry.id, m->nonce);
     report_forget(q, m);
+    times_forget(q, m);
     while ((job = job_next(m, NULL)) != NULL) {
         sched_detach(q->sched, &job->sched);
         job_free(job);
@@ -76,11 +78,15 @@ static bool held_by_route(const struct job *job)
 
 void letter_start(struct queue *q, struct letter *m)
 {
+    int64_t wait;
+
     for (struct job *job = NULL; (job = job_next(m, job)) != NULL; ) {
         if (job->sched.state != SCHED_PARKED)
             continue;
         if ((m->flags & LETTER_HELD) || held_by_route(job))
             sched_hold(q->sched, &job->sched);
+        else if ((wait = times_wait(q, m)) > 0)
+            sched_defer_until(q->sched, &job->sched, q->mono + wait);
         else
             sched_ready(q->sched, &job->sched);
     }
@@ -110,7 +116,7 @@ struct queue *queue_open(const struct queue_options *o, struct why *why)
     struct list *lists[] = { &q->smtpds, &q->relays, &q->locals, &q->lookups, &q->consoles,
                              &q->flying, &q->stalled, &q->questions };
     struct roster *rosters[] = { &q->letters, &q->leases, &q->reports, &q->lent, &q->peers,
-                                 &q->gone };
+                                 &q->gone, &q->times };
 
     if (q == NULL || (q->sched = sched_new(&s, o->mono)) == NULL
         || (q->cache = cache_new(CACHE_BYTES)) == NULL) {
@@ -164,7 +170,7 @@ void queue_close(struct queue *q)
     while (at = 0, (r = roster_next(&q->reports, &at)) != NULL)
         report_forget(q, r->letter);
     for (struct letter *m; at = 0, (m = roster_next(&q->letters, &at)) != NULL; ) {
-        m->flags = 0;
+        m->flags &= LETTER_TIMED;
         letter_drop(q, m);
     }
     roster_free(&q->letters);
@@ -172,6 +178,8 @@ void queue_close(struct queue *q)
     free_members(&q->leases);
     free_members(&q->lent);
     roster_free(&q->peers);
+    roster_free(&q->times);
+    heap_free(&q->deadlines);
     roster_free(&q->gone);
     free(q->gone_ring);
     free(q->moved);
@@ -353,14 +361,14 @@ static void look_after(struct queue *q, struct letter *m)
     for (job = job_next(m, NULL); expired && job != NULL; job = next) {
         next = job->next;
         if (waits_for_time(job) && !(m->flags & LETTER_HELD))
-            outcome_expire(q, job);
+            outcome_expire(q, job, FAILURE_EXPIRED);
     }
     report_consider(q, m);
     late = !(m->flags & (LETTER_WARNED | LETTER_HELD)) && steady_sure(&q->steady)
-        && sched_warn_due(q->sched, 0, steady_age(&q->steady, m->arrived));
+        && sched_warn_due(q->sched, 0, steady_age(&q->steady, times_since(q, m)));
     job = job_next(m, NULL);
     if (late && job != NULL && !waits_for_people(job) && !(m->flags & LETTER_FAILING))
-        report_warn(q, m);
+        report_warn(q, m, WARN_LATE);
     if (m->units == 0)
         letter_finish(q, m, NULL);
 }
@@ -388,6 +396,7 @@ static void every_second(struct queue *q)
     q->next_second = q->mono + SECOND;
     bundles_again(q);
     admit_room(q);
+    times_work(q);
     sweep(q);
     report_work(q);
     dispatch_overdue(q);

@@ -89,6 +89,8 @@ struct queue {
     struct roster      reports;         /* failures waiting, by id of their letter */
     struct roster      lent;            /* lent files, by number */
     struct roster      peers;           /* by serial */
+    struct roster      times;           /* of letters that have a time of their own */
+    struct heap        deadlines;       /* of those */
     struct roster      gone;            /* removed lately, for repeated commits */
     struct gone       *gone_ring;
     size_t             gone_at;

@@ -1,6 +1,7 @@
 /* dispatch.c - choosing an agent and telling it what to deliver. */
 #include <stdlib.h>
 #include "log/log.h"
+#include "queue/asked.h"
 #include "queue/dispatch.h"
 #include "queue/outcome.h"
 
@@ -17,14 +18,14 @@ void lease_end(struct queue *q, struct lease *l)
     free(l);
 }
 
-bool lease_next(struct wire *w, uint32_t *index, struct slice *address, struct slice *original)
+bool lease_next(struct wire *w, struct lease_rcpt *r)
 {
     if (w->bad || w->in.n == 0)
         return false;
-    *index = wire_get_u32(w);
-    *address = wire_get_bytes(w);
-    *original = wire_get_bytes(w);
-    wire_get_bytes(w);      /* parameters */
+    r->index = wire_get_u32(w);
+    r->address = wire_get_bytes(w);
+    r->original = wire_get_bytes(w);
+    r->extra = wire_get_bytes(w);
     return !w->bad;
 }
 
@@ -62,6 +63,41 @@ static struct peer *choose(const struct queue *q, enum lane lane)
 
 /* ------------------------------------------------------------------ lease -- */
 
+static bool goes_on(struct slice name, enum asked_origin origin)
+{
+    return !slice_eq(name, SLICE_LIT("NOTIFY"))
+        && !(origin == ASKED_BY_LIST && slice_eq(name, SLICE_LIT("ORCPT")));
+}
+
+/* put_extra - the parameters of a recipient as they go on from here: those of a
+ * member of an alias or list are not those of its alias (RFC 3461 §5.2.7) */
+
+static void put_extra(struct wire *out, struct slice extra)
+{
+    enum asked_origin origin = asked_origin(extra);
+    unsigned notify = asked_notify_here(extra);
+    struct buf changed = BUF(ENVELOPE_EXTRA_MAX);
+    struct wire in = wire_reader(extra), w = wire_writer(&changed);
+
+    if (origin == ASKED_ITSELF) {
+        wire_put_bytes(out, extra);
+        return;
+    }
+    while (!in.bad && in.in.n > 0) {
+        struct slice name = wire_get_bytes(&in), value = wire_get_bytes(&in);
+
+        if (in.bad || !goes_on(name, origin))
+            continue;
+        wire_put_bytes(&w, name);
+        wire_put_bytes(&w, value);
+    }
+    if (notify != 0)
+        extra_put(&w, EXTRA_NOTIFY, slice_cstr(notify_text(notify)));
+    out->bad |= w.bad;
+    wire_put_bytes(out, buf_view(&changed));
+    buf_free(&changed);
+}
+
 /* gather - the job's recipients, in the order of the envelope */
 
 static uint32_t gather(const struct job *job, const struct envelope *e, struct buf *rcpts,
@@ -80,7 +116,7 @@ static uint32_t gather(const struct job *job, const struct envelope *e, struct b
         wire_put_u32(&out, i);
         wire_put_bytes(&out, r.address);
         wire_put_bytes(&out, r.original);
-        wire_put_bytes(&out, r.extra);
+        put_extra(&out, r.extra);
         found++;
     }
     return found;

@@ -33,4 +33,8 @@ void dispatch_overdue(struct queue *q);
 void lease_end(struct queue *q, struct lease *l);
 
 /* lease_next - read lease->rcpts: start with wire_reader(l->rcpts) */
-bool lease_next(struct wire *w, uint32_t *index, struct slice *address, struct slice *original);
+struct lease_rcpt {
+    uint32_t     index;
+    struct slice address, original, extra;
+};
+bool lease_next(struct wire *w, struct lease_rcpt *r);

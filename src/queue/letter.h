@@ -35,6 +35,9 @@ enum letter_flags {
     LETTER_ASTRAY    = 1 << 9,     /* some recipients are in no job (no memory): never finish it, route again */
     LETTER_REMOVED   = 1 << 8,     /* durably removed; only units under way keep it */
     LETTER_STALLED   = 1 << 10,    /* a unit of it waits to be appended again */
+    LETTER_TELLS     = 1 << 11,    /* its sender may want to hear of success */
+    LETTER_TIMED     = 1 << 12,    /* it has a time of its own (times.h) */
+    LETTER_MAILBOX   = 1 << 13,    /* SOML, SAML: the terminals were tried, now the mailbox */
 };
 
 struct letter {

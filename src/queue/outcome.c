@@ -3,19 +3,19 @@
 #include "log/log.h"
 #include "queue/history.h"
 #include "queue/outcome.h"
-#include "queue/past.h"
 #include "queue/recover.h"
-#include "queue/report.h"
+#include "queue/times.h"
 
 static const int64_t LEAVING = 5000;    /* ms */
 
 static const struct slice no_answer = SLICE_INIT("the delivery process gave no answer");
+static const struct slice by_passed = SLICE_INIT("the time to deliver it by has passed");
 
 /* -------------------------------------------------------------- verdicts -- */
 
 struct verdict {
     struct outcome outcome;
-    struct slice   address, original;
+    struct slice   address, original, extra;
     bool           said;        /* by the agent; else later, because nobody spoke of it */
 };
 
@@ -34,7 +34,7 @@ static struct verdict *verdict_of(const struct verdicts *all, uint32_t index)
 
 static bool outcome_legal(const struct outcome *o)
 {
-    return o->fate <= FATE_NEVER && o->code < 1000 && o->status.n <= OUTCOME_STATUS_MAX
+    return o->fate <= FATE_NEVER && o->how < DELIVERY_KINDS && o->code < 1000 && o->status.n <= OUTCOME_STATUS_MAX
         && o->text.n <= OUTCOME_TEXT_MAX;
 }
 
@@ -43,6 +43,7 @@ static bool outcome_legal(const struct outcome *o)
 static bool verdicts_begin(struct verdicts *all, const struct lease *l, struct arena *arena)
 {
     struct wire w = wire_reader(l->rcpts);
+    struct lease_rcpt r;
     struct verdict *v;
 
     *all = (struct verdicts){ arena_array(arena, l->nrcpts, sizeof *all->v), 0 };
@@ -50,10 +51,12 @@ static bool verdicts_begin(struct verdicts *all, const struct lease *l, struct a
         return false;
     while (all->n < l->nrcpts) {
         v = &all->v[all->n];
-        v->outcome = (struct outcome){ .fate = FATE_LATER, .status = SLICE_LIT("4.3.0"),
-                                       .text = no_answer };
-        if (!lease_next(&w, &v->outcome.index, &v->address, &v->original))
+        if (!lease_next(&w, &r))
             return false;
+        *v = (struct verdict){
+            .outcome = { .index = r.index, .fate = FATE_LATER, .status = SLICE_LIT("4.3.0"),
+                         .text = no_answer },
+            .address = r.address, .original = r.original, .extra = r.extra };
         all->n++;
     }
     return true;
@@ -131,7 +134,7 @@ static void tell(struct queue *q, const struct lease *l, const struct verdict *v
 
 bool letter_expired(const struct queue *q, const struct letter *m)
 {
-    int64_t age = steady_age(&q->steady, m->arrived);
+    int64_t age = steady_age(&q->steady, times_since(q, m));
 
     return steady_sure(&q->steady) && sched_expired(q->sched, 0, age);
 }
@@ -152,16 +155,84 @@ void letter_finish(struct queue *q, struct letter *m, struct bundle *u)
     bundle_append(q, own);
 }
 
-static void fail(struct queue *q, const struct lease *l, const struct verdict *v,
-                 struct slice host, bool expired)
+static struct tiding tiding_of(const struct queue *q, const struct lease *l,
+                               const struct verdict *v, struct slice host)
 {
-    struct failure f = {
-        .index = v->outcome.index, .expired = expired, .code = v->outcome.code,
-        .return_path = l->sender, .address = v->address, .original = v->original,
-        .status = v->outcome.status, .text = v->outcome.text, .host = host, .wall = q->wall,
+    return (struct tiding){
+        .index = v->outcome.index, .code = v->outcome.code, .return_path = l->sender,
+        .address = v->address, .original = v->original, .status = v->outcome.status,
+        .text = v->outcome.text, .host = host, .wall = q->wall,
     };
+}
 
-    report_add(q, l->job->letter, &f);
+static void fail(struct queue *q, const struct lease *l, const struct verdict *v,
+                 struct slice host, enum failure why)
+{
+    struct tiding t = tiding_of(q, l, v, host);
+
+    t.kind = DSN_FAILED;
+    t.failure = why;
+    t.quiet = !notify_decide(NOTIFY_FAILED, asked_notify(v->extra), false).report;
+    report_add(q, l->job->letter, &t);
+}
+
+/* event_of_success - what the delivery of one recipient means for its sender */
+
+static enum notify_event event_of_success(const struct queue *q, const struct letter *m,
+                                          enum delivery_kind how)
+{
+    const struct timed *t = times_get(q, m);
+
+    if (how == DELIVERY_FINAL)
+        return NOTIFY_DELIVERED;
+    if (t != NULL && t->by != 0 && !t->send && t->trace)
+        return NOTIFY_BY_TRACED;
+    if (t != NULL && t->by != 0 && !t->send && !t->returns && how == DELIVERY_RELAYED)
+        return NOTIFY_BY_PLAINEST_HOST;
+    return how == DELIVERY_PASSED ? NOTIFY_TO_DSN_HOST : NOTIFY_TO_PLAIN_HOST;
+}
+
+/* succeed - the sender may have asked to hear of it */
+
+static void succeed(struct queue *q, const struct lease *l, const struct verdict *v,
+                    struct slice host)
+{
+    struct letter *m = l->job->letter;
+    struct tiding t = tiding_of(q, l, v, host);
+    struct notify_decision d;
+
+    if (!(m->flags & LETTER_TELLS) || l->sender.n == 0)
+        return;
+    d = notify_decide(event_of_success(q, m, (enum delivery_kind)v->outcome.how),
+                      asked_notify(v->extra), false);
+    t.kind = d.kind;
+    if (d.report)
+        report_add(q, m, &t);
+}
+
+void outcome_owed(struct queue *q, struct letter *m, const struct envelope *e, uint32_t i,
+                  const struct recipient *r, const struct past_rcpt *past)
+{
+    struct notify_decision d;
+
+    if (!past->known || past->fate != FATE_DONE || past->told || (m->flags & LETTER_BOUNCE))
+        return;
+    d = notify_decide(event_of_success(q, m, (enum delivery_kind)past->how),
+                      asked_notify(r->extra), false);
+    if (d.report)
+        report_add(q, m, &(struct tiding){
+            .index = i, .kind = d.kind, .code = past->code, .address = r->address,
+            .original = r->original, .status = past->status, .text = past->text,
+            .host = past->host, .wall = past->wall,
+            .return_path = r->return_path.n > 0 ? r->return_path : e->sender });
+}
+
+/* too_late - may what is left of the job not be tried again? */
+
+static bool too_late(const struct queue *q, const struct letter *m, enum failure *why)
+{
+    *why = times_up(q, m) ? times_failure(q, m) : FAILURE_EXPIRED;
+    return times_up(q, m) || letter_expired(q, m);
 }
 
 /* wait_on - what is left of the job: held, or deferred until a time, or too old */
@@ -170,16 +241,17 @@ static int64_t wait_on(struct queue *q, struct lease *l, const struct verdicts *
                        struct slice host)
 {
     struct job *job = l->job;
+    enum failure why;
 
     if (job->letter->flags & LETTER_HELD) {
         sched_hold(q->sched, &job->sched);
         return 0;
     }
-    if (!letter_expired(q, job->letter))
+    if (!too_late(q, job->letter, &why))
         return sched_defer(q->sched, &job->sched, q->mono);
     for (uint32_t i = 0; i < all->n; i++)
         if (all->v[i].outcome.fate == FATE_LATER && job_drop(job, all->v[i].outcome.index))
-            fail(q, l, &all->v[i], host, true);
+            fail(q, l, &all->v[i], host, why);
     return 0;
 }
 
@@ -195,12 +267,13 @@ static void sort_out(struct queue *q, struct lease *l, const struct verdicts *al
             continue;
         job_drop(l->job, v->outcome.index);
         tell(q, l, v, host, 0);
-        if (v->outcome.fate == FATE_NEVER)
-            fail(q, l, v, host, false);
-        if (v->outcome.fate == FATE_DONE)
-            count_add(delivered, 1);
-        else
+        if (v->outcome.fate == FATE_NEVER) {
+            fail(q, l, v, host, FAILURE_SAID);
             count_add(failed, 1);
+        } else {
+            succeed(q, l, v, host);
+            count_add(delivered, 1);
+        }
     }
 }
 
@@ -371,21 +444,24 @@ void outcome_back(struct queue *q, struct job *job)
 
 static void expire_rcpt(struct queue *q, struct letter *m, uint32_t index,
                         const struct recipient *r, struct slice sender,
-                        const struct past_rcpt *past, const struct destination *d)
+                        const struct past_rcpt *past, const struct destination *d,
+                        enum failure why)
 {
-    struct failure f = {
-        .index = index, .expired = true, .address = r->address, .original = r->original,
+    struct slice unknown = why == FAILURE_BY ? by_passed : slice_cstr(d->reason != NULL ? d->reason
+                           : "no attempt could be made in time");
+    struct tiding t = {
+        .index = index, .kind = DSN_FAILED, .failure = why, .address = r->address,
+        .original = r->original,
+        .quiet = !notify_decide(NOTIFY_FAILED, asked_notify_here(r->extra), false).report,
         .return_path = r->return_path.n > 0 ? r->return_path : sender,
         .status = past->known ? past->status : SLICE_LIT("4.4.7"), .code = past->code,
-        .text = past->known ? past->text : slice_cstr(d->reason != NULL ? d->reason
-                                           : "no attempt could be made in time"),
-        .host = past->host, .wall = past->wall,
+        .text = past->known ? past->text : unknown, .host = past->host, .wall = past->wall,
     };
 
-    report_add(q, m, &f);
+    report_add(q, m, &t);
 }
 
-void outcome_expire(struct queue *q, struct job *job)
+void outcome_expire(struct queue *q, struct job *job, enum failure why)
 {
     struct arena arena = ARENA(32 << 20);
     struct letter *m = job->letter;
@@ -401,7 +477,7 @@ void outcome_expire(struct queue *q, struct job *job)
         sched_park(q->sched, &job->sched);
         for (uint32_t i = 0; recipient_next(&w, &r); i++)
             if (job_drop(job, i))
-                expire_rcpt(q, m, i, &r, e.sender, &past.rcpts[i], job->sched.dest);
+                expire_rcpt(q, m, i, &r, e.sender, &past.rcpts[i], job->sched.dest, why);
         end_if_empty(q, job);
     }
     arena_free(&arena);

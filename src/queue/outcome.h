@@ -2,6 +2,8 @@
 #pragma once
 #include "queue/dispatch.h"
 #include "queue/bundle.h"
+#include "queue/past.h"
+#include "queue/report.h"
 
 enum { OUTCOME_TEXT_MAX = 8192, OUTCOME_STATUS_MAX = 16, OUTCOME_HOST_MAX = 1024 };
 
@@ -19,8 +21,13 @@ void outcome_back(struct queue *q, struct job *job);
  * configurations: if there is another now, route the letter again */
 void outcome_reroute(struct queue *q, struct letter *m, uint32_t conf);
 
-/* outcome_expire - a waiting job is of age: its recipients fail */
-void outcome_expire(struct queue *q, struct job *job);
+/* outcome_expire - a waiting job is of age, or its time has passed: its recipients fail */
+void outcome_expire(struct queue *q, struct job *job, enum failure why);
+
+/* outcome_owed - after a restart: was recipient i delivered, and its sender not yet
+ * told although he asked to be? Then it is reported. */
+void outcome_owed(struct queue *q, struct letter *m, const struct envelope *e, uint32_t i,
+                  const struct recipient *r, const struct past_rcpt *past);
 
 /* letter_finish - if nothing of it is left, add REMOVED to the unit (NULL: a
  * unit of its own). */

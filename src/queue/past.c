@@ -42,14 +42,22 @@ static void note(struct reading *r, const struct past_head *h, const struct outc
                  int64_t wall)
 {
     struct past_rcpt *rcpt;
+    bool told, terminal;
 
     if (o->index >= r->past->n)
         return;
     rcpt = &r->past->rcpts[o->index];
+    told = rcpt->told || (h->flags & PAST_TOLD);
+    terminal = rcpt->terminal || slice_eq(h->destination, SLICE_LIT("terminal:"));
+    rcpt->told = told;
+    rcpt->terminal = terminal;
+    if (h->flags & PAST_TOLD)
+        return;
     if (rcpt->known && (rcpt->fate != FATE_LATER || o->fate == FATE_LATER))
         return;
     *rcpt = (struct past_rcpt){
-        .known = true, .fate = o->fate, .code = o->code, .attempts = h->attempts,
+        .known = true, .told = told, .terminal = terminal, .fate = o->fate, .how = o->how,
+        .code = o->code, .attempts = h->attempts,
         .next = h->next, .wall = wall, .status = arena_copy(r->arena, o->status),
         .text = arena_copy(r->arena, o->text), .host = arena_copy(r->arena, h->host),
     };
@@ -70,6 +78,7 @@ static bool each(void *user, enum record_type type, int64_t wall, struct slice h
     if (type != RECORD_OUTCOME || !past_get(head, &h))
         return true;
     r->past->warned |= (h.flags & PAST_WARNED) != 0;
+    r->past->warned_by |= (h.flags & PAST_BY) != 0;
     w = wire_reader(h.outcomes);
     while (outcome_next(&w, &o))
         note(r, &h, &o, wall);

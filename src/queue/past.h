@@ -12,6 +12,8 @@ enum { PAST_VERSION = 1, PAST_HEAD_MAX = 4 << 20 };
 enum past_flags {
     PAST_WARNED  = 1 << 0,      /* the sender was told of the delay */
     PAST_EXPIRED = 1 << 1,      /* the failures in it are of age */
+    PAST_TOLD    = 1 << 2,      /* no new outcomes: the sender was told of these */
+    PAST_BY      = 1 << 3,      /* the sender was told that DELIVERBY's time has passed */
 };
 
 struct past_head {
@@ -30,7 +32,9 @@ bool past_get(struct slice bytes, struct past_head *h);
 /* The newest that is known of one recipient. Texts are in the arena. */
 struct past_rcpt {
     bool         known;
-    uint8_t      fate;
+    bool         told;          /* the sender was told of its success, or of its expansion */
+    bool         terminal;      /* it was tried at the terminals (SEND, SOML, SAML) */
+    uint8_t      fate, how;     /* how: enum delivery_kind, of FATE_DONE */
     uint16_t     code;
     uint32_t     attempts;
     int64_t      next, wall;    /* of the next attempt; of this one */
@@ -40,7 +44,7 @@ struct past_rcpt {
 struct past {
     struct past_rcpt *rcpts;
     size_t            n;
-    bool              warned, released;
+    bool              warned, warned_by, released;
 };
 
 /* past_read - all outcomes of a letter with n recipients, into the arena.

@@ -11,7 +11,9 @@
 #include "queue/outcome.h"
 #include "queue/past.h"
 #include "queue/recover.h"
+#include "queue/report.h"
 #include "queue/route.h"
+#include "queue/times.h"
 
 static bool found(void *owner, uint64_t id, const struct journal_entry *e, uint64_t nonce,
                   struct slice envelope)
@@ -19,6 +21,7 @@ static bool found(void *owner, uint64_t id, const struct journal_entry *e, uint6
     struct queue *q = owner;
     struct letter *m = letter_new(&q->pages);
     struct envelope env;
+    bool read = envelope_get(envelope, &env);
 
     if (m == NULL)
         return false;
@@ -27,7 +30,7 @@ static bool found(void *owner, uint64_t id, const struct journal_entry *e, uint6
     m->nonce = nonce_fold(nonce);
     m->flags = LETTER_DURABLE | ((e->flags & JOURNAL_HELD) ? LETTER_HELD : 0);
     m->arrived = id_ms(id);
-    if (envelope_get(envelope, &env)) {
+    if (read) {
         m->arrived = env.arrived;
         if (env.sender.n == 0 || (env.flags & ENV_BOUNCE))
             m->flags |= LETTER_BOUNCE;
@@ -36,6 +39,8 @@ static bool found(void *owner, uint64_t id, const struct journal_entry *e, uint6
         letter_free(&q->pages, m);
         return false;
     }
+    if (read && !times_note(q, m, &env))
+        return false;
     if (!route_letter(q, m, envelope, NULL))
         m->flags |= LETTER_ASTRAY;
     return true;
@@ -105,6 +110,25 @@ static void start_after(struct queue *q, struct job *job, int64_t wait)
         sched_defer_until(q->sched, &job->sched, q->mono + wait);
 }
 
+/* owe - successes that the sender wanted to hear of and was not yet told of */
+
+static void owe(struct queue *q, struct letter *m, const struct envelope *e,
+                const struct past *past, struct arena *arena)
+{
+    struct wire w = wire_reader(e->rcpts);
+    bool *told = arena_array(arena, e->nrcpts, sizeof *told);
+    struct recipient r;
+
+    if (!(m->flags & LETTER_TELLS) || told == NULL)
+        return;
+    for (uint32_t i = 0; recipient_next(&w, &r); i++) {
+        told[i] = past->rcpts[i].told;
+        if (asked_origin(r.extra) == ASKED_ITSELF)
+            outcome_owed(q, m, e, i, &r, &past->rcpts[i]);
+    }
+    report_expansions(q, m, e, told);
+}
+
 static bool resume(struct queue *q, struct letter *m, struct arena *arena)
 {
     struct slice envelope, body;
@@ -117,6 +141,9 @@ static bool resume(struct queue *q, struct letter *m, struct arena *arena)
         return false;
     if (past.warned)
         m->flags |= LETTER_WARNED;
+    if (past.warned_by)
+        times_told(q, m);
+    owe(q, m, &e, &past, arena);
     if (past.released && !(m->flags & LETTER_RELEASED)) {
         m->flags |= LETTER_RELEASED;
         recover_route(q, m);
@@ -142,7 +169,7 @@ static void resume_all(struct queue *q)
 
     for (size_t at = 0; (m = roster_next(&q->letters, &at)) != NULL; ) {
         arena_reset(&arena);
-        if (m->entry.outcome.segment != 0 && !resume(q, m, &arena))
+        if ((m->entry.outcome.segment != 0 || (m->flags & LETTER_TELLS)) && !resume(q, m, &arena))
             m->flags |= LETTER_HELD;    /* better late than twice: a person decides */
         letter_start(q, m);             /* finished ones (S3) are removed by the sweep */
     }

@@ -1,8 +1,10 @@
-/* report.c - gathering failures, finding the reader, choosing the moment. */
+/* report.c - gathering tidings, finding the reader, choosing the moment. */
 #include <stdlib.h>
 #include "log/log.h"
+#include "queue/asked.h"
 #include "queue/birth.h"
 #include "queue/history.h"
+#include "queue/outcome.h"
 #include "queue/report.h"
 #include "queue/route.h"
 
@@ -47,35 +49,79 @@ void report_forget(struct queue *q, struct letter *m)
         report_end(q, r);
 }
 
-/* report_add - without memory for it the recipient is tried once more */
+/* note_failure - in the log and the history */
 
-void report_add(struct queue *q, struct letter *m, const struct failure *f)
+static void note_failure(struct queue *q, const struct letter *m, const struct tiding *t)
+{
+    if (t->kind != DSN_FAILED || t->failure == FAILURE_SAID)
+        return;
+    count_add(expired, 1);
+    log_event(EVENT_EXPIRED, LF_ID("id", m->entry.id), LF_TEXT("to", t->address),
+              LF_TEXT("text", t->text));
+    history_note(q, m->entry.id, EVENT_EXPIRED, t->address, t->text);
+}
+
+/* report_add - without memory for it a recipient that failed is tried once more; of
+ * success nothing is told */
+
+void report_add(struct queue *q, struct letter *m, const struct tiding *t)
 {
     struct report *r = report_make(q, m);
-    struct failure *copy = r != NULL ? arena_alloc(&r->arena, sizeof *copy) : NULL;
-    struct failure **end;
+    struct tiding *copy = r != NULL ? arena_alloc(&r->arena, sizeof *copy) : NULL;
+    struct tiding **end;
 
-    if (f->expired) {
-        count_add(expired, 1);
-        log_event(EVENT_EXPIRED, LF_ID("id", m->entry.id), LF_TEXT("to", f->address),
-                  LF_TEXT("text", f->text));
-        history_note(q, m->entry.id, EVENT_EXPIRED, f->address, f->text);
-    }
+    note_failure(q, m, t);
     if (copy == NULL || r->arena.spent) {
-        m->flags |= LETTER_ASTRAY;
+        if (t->kind == DSN_FAILED)
+            m->flags |= LETTER_ASTRAY;
         return;
     }
-    *copy = *f;
+    *copy = *t;
     copy->next = NULL;
-    copy->return_path = arena_copy(&r->arena, f->return_path);
-    copy->address = arena_copy(&r->arena, f->address);
-    copy->original = arena_copy(&r->arena, f->original);
-    copy->status = arena_copy(&r->arena, f->status);
-    copy->text = arena_copy(&r->arena, f->text);
-    copy->host = arena_copy(&r->arena, f->host);
-    for (end = &r->failures; *end != NULL; end = &(*end)->next)
+    copy->return_path = arena_copy(&r->arena, t->return_path);
+    copy->address = arena_copy(&r->arena, t->address);
+    copy->original = arena_copy(&r->arena, t->original);
+    copy->status = arena_copy(&r->arena, t->status);
+    copy->text = arena_copy(&r->arena, t->text);
+    copy->host = arena_copy(&r->arena, t->host);
+    for (end = &r->tidings; *end != NULL; end = &(*end)->next)
         ;
     *end = copy;
+}
+
+/* expansion - the report on the alias or list that this recipient comes from */
+
+static bool expansion(const struct recipient *r, struct notify_decision *d)
+{
+    enum asked_origin origin = asked_origin(r->extra);
+
+    if (origin == ASKED_ITSELF || r->original.n == 0)
+        return false;
+    *d = notify_decide(origin == ASKED_BY_LIST ? NOTIFY_REDISTRIBUTED : NOTIFY_EXPANDED,
+                       asked_notify(r->extra), false);
+    return d->report;
+}
+
+void report_expansions(struct queue *q, struct letter *m, const struct envelope *e,
+                       const bool *told)
+{
+    struct wire w = wire_reader(e->rcpts);
+    struct slice before = { 0 };
+    struct notify_decision d;
+    struct recipient r;
+
+    for (uint32_t i = 0; !(m->flags & LETTER_BOUNCE) && recipient_next(&w, &r); i++) {
+        bool first = !slice_eq(r.original, before);
+
+        before = r.original;
+        if (!first || !expansion(&r, &d) || (told != NULL && told[i]))
+            continue;
+        report_add(q, m, &(struct tiding){ .index = i, .kind = d.kind, .address = r.original,
+            .original = r.original, .return_path = e->sender, .wall = q->wall,
+            .status = SLICE_LIT("2.1.5"),
+            .text = d.kind == DSN_EXPANDED ? SLICE_LIT("expanded to its members")
+                                           : SLICE_LIT("given to the list") });
+    }
 }
 
 /* ------------------------------------------------------------- the reader -- */
@@ -115,7 +161,7 @@ static void begin(struct queue *q, struct report *r)
     struct readers readers = { .to = { r->to }, .n = 1 };
     bool ok = true;
 
-    if (r->to.n == 0 || (r->letter->flags & LETTER_BOUNCE))
+    if (r->quiet || r->to.n == 0 || (r->letter->flags & LETTER_BOUNCE))
         ok = birth_nobody(q, r);
     else if (conf_domain_find(q->conf, route_domain(r->to)) == NULL || in_sink(q, r->letter))
         ok = birth_write(q, r, &readers);
@@ -173,23 +219,52 @@ static bool busy(struct queue *q, struct letter *m)
     return false;
 }
 
+/* wants_warning - does anybody who waits have a sender who is to hear of delay? */
+
+static bool wants_warning(struct report *r, const struct envelope *e)
+{
+    struct wire w = wire_reader(e->rcpts);
+    struct recipient rcpt;
+
+    for (uint32_t i = 0; recipient_next(&w, &rcpt); i++)
+        if (notice_is_late(r, i, &rcpt))
+            return true;
+    return false;
+}
+
+/* no_warning - nobody wants to hear of it */
+
+static void no_warning(struct queue *q, struct report *r)
+{
+    struct letter *m = r->letter;
+
+    m->flags |= LETTER_WARNED;
+    report_end(q, r);
+    if (m->units == 0)
+        letter_finish(q, m, NULL);
+}
+
 static void go(struct queue *q, struct report *r)
 {
     struct slice envelope, body;
     struct envelope e;
 
     r->retry = 0;
-    if (r->failures != NULL) {
+    if (r->tidings != NULL) {
         r->warning = false;
-        r->to = r->failures->return_path;
-    } else if (letter_read(q, r->letter, &envelope, &body) && envelope_get(envelope, &e)) {
-        r->warning = true;
-        r->to = arena_copy(&r->arena, e.sender);
-    } else {
+        r->quiet = r->tidings->quiet;
+        r->to = r->tidings->return_path;
+        begin(q, r);
+    } else if (!letter_read(q, r->letter, &envelope, &body) || !envelope_get(envelope, &e)) {
         later(q, r);
-        return;
+    } else if (!wants_warning(r, &e)) {
+        no_warning(q, r);
+    } else {
+        r->warning = true;
+        r->quiet = false;
+        r->to = arena_copy(&r->arena, e.sender);
+        begin(q, r);
     }
-    begin(q, r);
 }
 
 void report_consider(struct queue *q, struct letter *m)
@@ -198,7 +273,7 @@ void report_consider(struct queue *q, struct letter *m)
 
     if (r == NULL || r->asking || r->retry > q->mono)
         return;
-    if (r->failures != NULL && busy(q, m) && q->mono < r->since + PATIENCE)
+    if (r->tidings != NULL && busy(q, m) && q->mono < r->since + PATIENCE)
         return;
     go(q, r);
 }
@@ -221,7 +296,7 @@ void report_work(struct queue *q)
             report_consider(q, r->letter);
 }
 
-void report_warn(struct queue *q, struct letter *m)
+void report_warn(struct queue *q, struct letter *m, enum report_warn why)
 {
     struct report *r;
 
@@ -232,6 +307,6 @@ void report_warn(struct queue *q, struct letter *m)
     r = report_make(q, m);
     if (r == NULL)
         return;
-    r->warn = true;
+    r->warn |= why;
     report_consider(q, m);
 }

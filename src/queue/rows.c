@@ -1,6 +1,7 @@
 /* rows.c - a letter, or a destination, as the JSON that people get. */
 #include "queue/history.h"
 #include "queue/rows.h"
+#include "queue/times.h"
 
 enum { SHOWN = 100 };            /* recipients in a row */
 
@@ -166,7 +167,7 @@ json_t *row_show(struct queue *q, const struct view *v, const struct past *past)
     row_put(row, "listener", v->e.listener);
     row_put(row, "session", v->e.session);
     row_put_number(row, "flags", v->e.flags);
-    row_put_time(row, "expires", v->letter->arrived + q->conf->queue.lifetime);
+    row_put_time(row, "expires", times_since(q, v->letter) + q->conf->queue.lifetime);
     for (struct job *job = NULL; (job = job_next(v->letter, job)) != NULL; )
         json_array_append_new(parts, part_row(q, v, job, past));
     json_object_set_new(row, "parts", parts);

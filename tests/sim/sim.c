@@ -180,6 +180,7 @@ static bool on_deliver(struct peer *p, const struct msg_deliver *m, int fd)
         address = wire_get_bytes(&w);
         snprintf(e->rcpts[i], sizeof e->rcpts[i], "%.*s", SLICE(address));
         wire_get_bytes(&w);
+        wire_get_bytes(&w);     /* parameters */
         sim.attempts[nature_of(slice_cstr(e->rcpts[i]))]++;
     }
     if (!wire_done(&w))

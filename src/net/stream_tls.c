@@ -323,11 +323,10 @@ const char *tls_error(const struct stream *s)
     return tls_session_error(s->tls->session);
 }
 
-/* plain_last - what is in `out` goes before TLS, behind a write that is under way */
+/* plain_last - what is still in `out` goes before TLS, behind the write under way */
 
 static bool plain_last(struct stream *s, struct stream_tls *tls)
 {
-    stream_flush(s);
     if (!buf_put_slice(&tls->late, buf_view(&s->out)))
         return false;
     buf_free(&s->out);
@@ -340,6 +339,7 @@ static bool tls_begin(struct stream *s, struct stream_tls *tls)
 {
     if (tls == NULL)
         return false;
+    stream_flush(s);
     s->tls = tls;
     if (tls->session != NULL && plain_last(s, tls))
         return true;

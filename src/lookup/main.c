@@ -1,6 +1,7 @@
-/* main.c - the lookup process: knows users and aliases, answers RESOLVE.
+/* main.c - the lookup process: knows users and aliases, answers RESOLVE and WHOIS.
  *
- * Asked by smtpd at RCPT and by the queue for the reports that it writes. An
+ * Asked by smtpd at RCPT, VRFY and EXPN, by the queue for the reports that it writes,
+ * and by people through the console. An
  * answer that cannot be found now is "later". It leaves when no smtpd of its
  * generation is left to ask.
  */
@@ -8,7 +9,7 @@
 #include <sysexits.h>
 #include "ipc/child.h"
 #include "log/log.h"
-#include "lookup/resolver.h"
+#include "lookup/whois.h"
 #include "smtp/address.h"
 
 enum { ADDRESS_BYTES = 400 };
@@ -22,10 +23,19 @@ struct request {
     char            address[ADDRESS_BYTES];
 };
 
+/* One WHOIS under way. */
+struct whois_request {
+    struct list     link;
+    struct whois    whois;
+    struct channel *channel;    /* NULL: the asker has gone */
+    uint64_t        ticket;
+};
+
 static struct {
     struct child   *child;
     struct resolver resolver;
     struct list     requests;
+    struct list     whoises;
     unsigned        smtpds;     /* channels to smtpd open */
     uv_timer_t      patience;   /* while draining */
     bool            drains;
@@ -33,7 +43,8 @@ static struct {
 
 static void leave_when_done(void)
 {
-    if (lookup.drains && lookup.smtpds == 0 && list_empty(&lookup.requests))
+    if (lookup.drains && lookup.smtpds == 0 && list_empty(&lookup.requests)
+        && list_empty(&lookup.whoises))
         child_leave(lookup.child, EX_OK);
 }
 
@@ -50,13 +61,15 @@ static bool put_entries(struct buf *bytes, const struct expansion *out)
     return !w.bad && !bytes->full;
 }
 
-static void answer(struct channel *c, uint64_t ticket, enum fate fate,
+static void answer(struct channel *c, uint64_t ticket, struct slice address, enum fate fate,
                    const struct expansion *out)
 {
     struct buf entries = BUF(CHANNEL_FRAME_MAX - 4096);
     struct msg_resolved m = { .ticket = ticket, .fate = (uint8_t)fate, .text = out->text };
 
     if (fate == FATE_DONE && put_entries(&entries, out)) {
+        m.terminal = resolver_terminal(&lookup.resolver, out);
+        m.since = resolver_since(&lookup.resolver, address);
         m.nentries = (uint32_t)out->n;
         m.entries = buf_view(&entries);
     } else if (fate == FATE_DONE) {
@@ -72,7 +85,7 @@ static void answered(struct question *q, enum fate fate, const struct expansion 
     struct request *r = LIST_OWNER(q, struct request, question);
 
     if (r->channel != NULL)
-        answer(r->channel, r->ticket, fate, out);
+        answer(r->channel, r->ticket, q->address, fate, out);
     list_remove(&r->link);
     free(r);
     leave_when_done();
@@ -101,12 +114,14 @@ static bool on_resolve(struct channel *c, struct wire *w)
         return false;
     if (!address_ok(m.address)) {
         /* the queue asks with a sender as some smtpd gave it: not its fault */
-        answer(c, m.ticket, FATE_NEVER, &(struct expansion){ .text = SLICE_LIT("not an address") });
+        answer(c, m.ticket, m.address, FATE_NEVER,
+               &(struct expansion){ .text = SLICE_LIT("not an address") });
         return true;
     }
     r = calloc(1, sizeof *r);
     if (r == NULL) {
-        answer(c, m.ticket, FATE_LATER, &(struct expansion){ .text = SLICE_LIT("no memory") });
+        answer(c, m.ticket, m.address, FATE_LATER,
+               &(struct expansion){ .text = SLICE_LIT("no memory") });
         return true;
     }
     r->channel = c;
@@ -119,10 +134,48 @@ static bool on_resolve(struct channel *c, struct wire *w)
     return true;
 }
 
+static void whois_answered(struct whois *w)
+{
+    struct whois_request *r = LIST_OWNER(w, struct whois_request, whois);
+
+    if (r->channel != NULL)
+        channel_send_msg_whois_done(r->channel, &(struct msg_whois_done){
+            .ticket = r->ticket, .code = (uint16_t)w->code, .nentries = w->found.n,
+            .entries = buf_view(&w->found.bytes) }, -1);
+    whois_end(w);
+    list_remove(&r->link);
+    free(r);
+    leave_when_done();
+}
+
+static bool on_whois(struct channel *c, struct wire *w)
+{
+    struct whois_request *r;
+    struct msg_whois m;
+
+    if (!msg_whois_get(w, &m) || m.text.n > WHOIS_TEXT)
+        return false;
+    r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        channel_send_msg_whois_done(c, &(struct msg_whois_done){ .ticket = m.ticket,
+                                                                 .code = 451 }, -1);
+        return true;
+    }
+    r->channel = c;
+    r->ticket = m.ticket;
+    r->whois.expn = m.expn != 0;
+    r->whois.utf8 = m.utf8 != 0;
+    r->whois.answered = whois_answered;
+    list_push(&lookup.whoises, &r->link);
+    whois_ask(&r->whois, &lookup.resolver, m.text);
+    return true;
+}
+
 static bool receive(struct channel *c, uint32_t type, struct wire *w, int *fd)
 {
     (void)fd;
-    return type == MSG_RESOLVE ? on_resolve(c, w) : child_receive_common(lookup.child, c, type, w);
+    return type == MSG_RESOLVE ? on_resolve(c, w) : type == MSG_WHOIS ? on_whois(c, w)
+         : child_receive_common(lookup.child, c, type, w);
 }
 
 static void gone(struct channel *c, const char *why)
@@ -130,6 +183,12 @@ static void gone(struct channel *c, const char *why)
     (void)why;
     for (struct list *l = lookup.requests.next; l != &lookup.requests; l = l->next) {
         struct request *r = LIST_OWNER(l, struct request, link);
+
+        if (r->channel == c)
+            r->channel = NULL;
+    }
+    for (struct list *l = lookup.whoises.next; l != &lookup.whoises; l = l->next) {
+        struct whois_request *r = LIST_OWNER(l, struct whois_request, link);
 
         if (r->channel == c)
             r->channel = NULL;
@@ -170,6 +229,7 @@ static bool begin(struct child *child)
 {
     lookup.child = child;
     list_init(&lookup.requests);
+    list_init(&lookup.whoises);
     resolver_begin(&lookup.resolver, child->conf, child->loop, NULL);
     for (size_t i = 0; i < child->ntables; i++)
         if (!table_set_add(&lookup.resolver.tables, child->tables[i].name, child->tables[i].fd)) {

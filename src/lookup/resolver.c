@@ -1,7 +1,9 @@
 /* resolver.c - aliases, recipients and users behind one question. */
+#include "base/ascii.h"
 #include "log/log.h"
 #include "lookup/resolver.h"
 #include "mail/envelope.h"
+#include "table/terminal.h"
 
 /* One try at a question: what alias_expand() asks through, and what it waits for. */
 struct attempt {
@@ -20,11 +22,11 @@ static bool find_alias(const void *user, struct slice address, struct slice *tar
     return t != NULL && table_find(t, address, targets);
 }
 
-/* in_file - the recipients file: the address, or user of user+detail */
+/* in_file - the recipients file: the address, or user of user+detail; its value */
 
-static enum known in_file(struct resolver *r, struct slice address)
+static enum known in_file(const struct resolver *r, struct slice address, struct slice *value)
 {
-    struct slice local, domain, base, value;
+    struct slice local, domain, base;
     const struct table *t;
     char plain[TABLE_KEY];
 
@@ -32,14 +34,14 @@ static enum known in_file(struct resolver *r, struct slice address)
     t = table_set_find(&r->tables, TABLE_RECIPIENTS, domain);
     if (t == NULL)
         return KNOWN_TROUBLE;
-    if (table_find(t, address, &value))
+    if (table_find(t, address, value))
         return KNOWN_YES;
     if (!address_base(local, &base) || base.n + 1 + domain.n > sizeof plain)
         return KNOWN_NO;
     memcpy(plain, base.p, base.n);
     plain[base.n] = '@';
     memcpy(plain + base.n + 1, domain.p, domain.n);
-    return table_find(t, slice_of(plain, base.n + 1 + domain.n), &value) ? KNOWN_BASE : KNOWN_NO;
+    return table_find(t, slice_of(plain, base.n + 1 + domain.n), value) ? KNOWN_BASE : KNOWN_NO;
 }
 
 static enum known one_user(const struct attempt *at, struct slice name)
@@ -69,7 +71,7 @@ static enum known find_mailbox(const void *user, struct slice address)
 {
     const struct attempt *at = user;
     const struct conf_domain *d;
-    struct slice local, domain;
+    struct slice local, domain, value;
 
     address_split(address, &local, &domain);
     d = conf_domain_find(at->resolver->conf, domain);
@@ -77,7 +79,7 @@ static enum known find_mailbox(const void *user, struct slice address)
         return KNOWN_NO;
     switch (d->recipients) {
     case RECIPIENTS_ANY:    return KNOWN_YES;
-    case RECIPIENTS_FILE:   return in_file(at->resolver, address);
+    case RECIPIENTS_FILE:   return in_file(at->resolver, address, &value);
     case RECIPIENTS_SYSTEM: return in_system(at, address);
     }
     return KNOWN_TROUBLE;
@@ -178,6 +180,52 @@ void resolver_ask(struct resolver *r, struct question *q)
     q->rounds = 0;
     q->waits = false;
     settle(q);
+}
+
+int64_t resolver_since(const struct resolver *r, struct slice address)
+{
+    struct slice local, domain, value;
+    const struct conf_domain *d;
+    enum known known;
+
+    address_split(address, &local, &domain);
+    d = conf_domain_find(r->conf, domain);
+    if (d == NULL || d->recipients != RECIPIENTS_FILE)
+        return 0;
+    known = in_file(r, address, &value);
+    return known == KNOWN_YES || known == KNOWN_BASE ? recipient_since(value) : 0;
+}
+
+const struct user_facts *resolver_user(const struct resolver *r, struct slice address)
+{
+    const struct conf_domain *d;
+    struct slice local, domain;
+    char lower[65];
+
+    address_split(address, &local, &domain);
+    d = conf_domain_find(r->conf, domain);
+    if (d == NULL || d->recipients != RECIPIENTS_SYSTEM || local.n >= sizeof lower)
+        return NULL;
+    for (size_t i = 0; i < local.n; i++)
+        lower[i] = ascii_lower(local.p[i]);
+    return users_recall(&r->users, slice_of(lower, local.n));
+}
+
+bool resolver_terminal(const struct resolver *r, const struct expansion *out)
+{
+    enum { LOOKED_AT = 20 };
+    struct terminal list[TERMINALS_MAX];
+
+    for (size_t i = 0; i < out->n && i < LOOKED_AT; i++) {
+        const struct user_facts *facts = resolver_user(r, out->entries[i].address);
+        struct slice local, domain;
+
+        address_split(out->entries[i].address, &local, &domain);
+        if (facts != NULL && terminals_find(r->conf->utmp, r->conf->terminals, local, facts->uid,
+                                            list) > 0)
+            return true;
+    }
+    return false;
 }
 
 void resolver_begin(struct resolver *r, const struct conf *conf, uv_loop_t *loop,

@@ -38,3 +38,15 @@ void resolver_end(struct resolver *r);
 
 /* resolver_ask - answer q (address and answered are set), perhaps before it returns */
 void resolver_ask(struct resolver *r, struct question *q);
+
+/* resolver_since - the canonical address has been the same person's since (wall clock,
+ * s), as its recipients file says; 0: unknown */
+int64_t resolver_since(const struct resolver *r, struct slice address);
+
+/* resolver_user - the system's user whose mailbox this canonical address is, or NULL:
+ * it is none, or he is not known now (users_recall). Only a domain whose recipients are
+ * the system's has such mailboxes. */
+const struct user_facts *resolver_user(const struct resolver *r, struct slice address);
+
+/* resolver_terminal - is somebody of these logged in, with a terminal that takes messages? */
+bool resolver_terminal(const struct resolver *r, const struct expansion *out);

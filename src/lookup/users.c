@@ -1,6 +1,7 @@
 /* users.c - system users through a cache and libuv's threads. */
 #include <errno.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "base/ascii.h"
 #include "base/clock.h"
@@ -15,6 +16,7 @@ struct user_entry {
     enum known    known;        /* KNOWN_WAIT: being asked */
     bool          telling;      /* its waiters are being called */
     int           found;        /* the thread's answer */
+    struct user_facts facts;    /* and what it found; the loop's when known is KNOWN_YES */
     int64_t       until;        /* monotonic, ms */
     struct list   waiters;
     uv_work_t     work;
@@ -41,7 +43,18 @@ static bool name_ok(struct slice name)
     return slice_chr(name, '\0') == name.n;
 }
 
-int users_find_system(const char *name)
+/* take_facts - the full name is the first field of GECOS */
+
+static void take_facts(const struct passwd *pwd, struct user_facts *facts)
+{
+    struct slice name = slice_cstr(pwd->pw_gecos);
+
+    name = slice_first(name, slice_chr(name, ','));
+    facts->uid = pwd->pw_uid;
+    snprintf(facts->name, sizeof facts->name, "%.*s", SLICE(name));
+}
+
+int users_find_system(const char *name, struct user_facts *facts)
 {
     struct passwd pwd, *found = NULL;
     int error = ERANGE;
@@ -52,6 +65,8 @@ int users_find_system(const char *name)
         if (room == NULL)
             return -1;
         error = getpwnam_r(name, &pwd, room, size, &found);
+        if (found != NULL)
+            take_facts(found, facts);
         free(room);
     }
     if (found != NULL)
@@ -65,7 +80,7 @@ static void on_thread(uv_work_t *work)
 {
     struct user_entry *e = work->data;
 
-    e->found = e->users->find(e->name);
+    e->found = e->users->find(e->name, &e->facts);
 }
 
 static void on_answer(uv_work_t *work, int status)
@@ -149,6 +164,13 @@ enum known users_ask(struct users *u, struct slice name, struct user_entry **ent
         return KNOWN_TROUBLE;
     *entry = e;
     return e->known == KNOWN_WAIT || e->until > now ? e->known : ask_system(u, e);
+}
+
+const struct user_facts *users_recall(const struct users *u, struct slice name)
+{
+    const struct user_entry *e = map_get(&u->map, name);
+
+    return e != NULL && e->known == KNOWN_YES ? &e->facts : NULL;
 }
 
 void users_wait(struct user_entry *entry, struct user_waiter *w)

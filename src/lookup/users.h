@@ -23,8 +23,16 @@ struct user_waiter {
     void      (*known)(struct user_waiter *w);
 };
 
+enum { USER_NAME_BYTES = 128 };
+
+/* What the system knows of a user. */
+struct user_facts {
+    uid_t uid;
+    char  name[USER_NAME_BYTES];    /* full name, as it stands in his entry: any bytes */
+};
+
 /* How a name is looked up, on another thread: 1 exists, 0 does not, -1 trouble. */
-typedef int users_find_f(const char *name);
+typedef int users_find_f(const char *name, struct user_facts *facts);
 
 struct users {
     uv_loop_t    *loop;
@@ -33,7 +41,7 @@ struct users {
     size_t        asking;
 };
 
-int users_find_system(const char *name);
+users_find_f users_find_system;
 
 /* users_begin - all-zero plus loop; `find` NULL: the system's */
 void users_begin(struct users *u, uv_loop_t *loop, users_find_f *find);
@@ -45,6 +53,10 @@ enum known users_ask(struct users *u, struct slice name, struct user_entry **ent
 
 /* users_wait - call w->known once, when this name is known */
 void users_wait(struct user_entry *entry, struct user_waiter *w);
+
+/* users_recall - what is known of a user who exists, or NULL: he does not, or
+ * nobody has asked for him lately. Valid until the loop runs again. */
+const struct user_facts *users_recall(const struct users *u, struct slice name);
 
 /* users_end - forget everything; only when nothing is asked any more */
 void users_end(struct users *u);

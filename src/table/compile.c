@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/ascii.h"
+#include "base/date.h"
 #include "smtp/address.h"
 #include "table/secrets.h"
 #include "table/table.h"
@@ -101,18 +102,57 @@ static void add(struct compile *c, struct slice value)
 
 /* --- recipients -------------------------------------------------------------- */
 
+/* read_since - "2024-01-31" or an RFC 3339 moment, "since=" before it or not */
+
+static bool read_since(struct slice text, int64_t *ms)
+{
+    static const struct slice word = SLICE_INIT("since=");
+    char whole[32];
+
+    if (slice_istarts(text, word))
+        text = slice_from(text, word.n);
+    if (text.n != strlen("2024-01-31"))
+        return date_parse_stamp(text, ms);
+    snprintf(whole, sizeof whole, "%.*sT00:00:00Z", SLICE(text));
+    return date_parse_stamp(slice_cstr(whole), ms);
+}
+
+static size_t unquoted_blank(struct slice s);
+
+static void put_recipient(struct compile *c, struct slice since)
+{
+    struct buf value = BUF(sizeof(int64_t));
+    struct wire w = wire_writer(&value);
+    int64_t ms;
+
+    if (since.n == 0) {
+        add(c, (struct slice){ 0 });
+    } else if (read_since(since, &ms)) {
+        wire_put_i64(&w, ms / 1000);
+        add(c, buf_view(&value));
+    } else {
+        complain(c, c->line, "\"%.*s\" is not a date; write the day since when the address has "
+                 "been this person's, as 2024-01-31", (int)(since.n < 80 ? since.n : 80), since.p);
+    }
+    buf_free(&value);
+}
+
 static void recipients_line(struct compile *c, struct slice line, bool continues)
 {
+    struct slice name;
+    size_t blank;
+
     (void)continues;
     line = slice_trim(line);
     if (line.n == 0)
         return;
-    if (!set_key(c, line)) {
+    blank = unquoted_blank(line);
+    name = slice_first(line, blank);
+    if (set_key(c, name))
+        put_recipient(c, slice_trim(slice_from(line, blank)));
+    else
         complain(c, c->line, "\"%.*s\" is not a recipient; write one address or local part a "
                  "line", (int)(line.n < 80 ? line.n : 80), line.p);
-        return;
-    }
-    add(c, (struct slice){ 0 });
 }
 
 /* --- aliases ------------------------------------------------------------------ */
@@ -177,6 +217,15 @@ static size_t unquoted(struct slice s, char c)
             return i;
     }
     return s.n;
+}
+
+/* unquoted_blank - the first space or tab outside of double quotes */
+
+static size_t unquoted_blank(struct slice s)
+{
+    size_t space = unquoted(s, ' '), tab = unquoted(s, '\t');
+
+    return space < tab ? space : tab;
 }
 
 static void targets(struct compile *c, struct slice list)

@@ -86,3 +86,11 @@ bool target_next(struct wire *w, struct target *t)
     t->text = wire_get_bytes(w);
     return !w->bad && t->kind <= TARGET_ADDRESS;
 }
+
+int64_t recipient_since(struct slice value)
+{
+    struct wire w = wire_reader(value);
+    int64_t since = wire_get_i64(&w);
+
+    return wire_done(&w) ? since : 0;
+}

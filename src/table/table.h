@@ -23,7 +23,8 @@ enum {
 /* table_compile - the file at `path` as a sealed descriptor of the caller's,
  * or -1 and "file:line: what is wrong, what was meant" in `errors` (20 lines at most).
  *
- * Recipients: one address or local part a line. Aliases: "name: target, target",
+ * Recipients: one address or local part a line, and behind it, if it is known, the
+ * day since when it has been this person's: "alice 2024-01-31". Aliases: "name: target, target",
  * going on in lines that begin with a blank; name and target are local parts
  * (quoted where needed) or addresses; a target "\name" is final. Both: blank
  * lines, and comments from # at the front or after a blank. Commands (|), files
@@ -53,6 +54,10 @@ bool table_get(const struct table *t, struct slice key, struct slice *value);
 /* table_find - the value for a canonical address "local@domain": first the
  * address, then the local part alone, without case */
 bool table_find(const struct table *t, struct slice address, struct slice *value);
+
+/* recipient_since - of a value out of a recipients table: the address is this
+ * person's since (wall clock, s), 0: unknown (RFC 7293) */
+int64_t recipient_since(struct slice value);
 
 /* The targets of an alias: start with wire_reader(value). */
 enum target_kind {

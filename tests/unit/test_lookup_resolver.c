@@ -28,8 +28,9 @@ static void write_file(const char *path, const char *text)
     assert_int_equal(fclose(f), 0);
 }
 
-static int find(const char *name)
+static int find(const char *name, struct user_facts *facts)
 {
+    (void)facts;
     __atomic_add_fetch(&asked, 1, __ATOMIC_SEQ_CST);
     if (strcmp(name, "sick") == 0)
         return -1;
@@ -55,7 +56,7 @@ static int begin(void **state)
     close(mkstemp(conf_path));
     close(mkstemp(recipients));
     close(mkstemp(aliases));
-    write_file(recipients, "alice\nbob@file.test\n");
+    write_file(recipients, "alice\nbob@file.test 2024-01-31\n");
     write_file(aliases, "team: alice, root@sys.test, far@else.test\nops: root@sys.test, web-1@sys.test\n"
                         "ill: sick@sys.test, alice\n");
     snprintf(text, sizeof text,
@@ -239,9 +240,24 @@ static void the_names_remembered_are_bounded(void **state)
 
 static void the_real_system_knows_root(void **state)
 {
+    struct user_facts facts = { .uid = 99 };
+
     (void)state;
-    assert_int_equal(users_find_system("root"), 1);
-    assert_int_equal(users_find_system("no-such-user-here"), 0);
+    assert_int_equal(users_find_system("root", &facts), 1);
+    assert_int_equal(facts.uid, 0);
+    assert_int_equal(users_find_system("no-such-user-here", &facts), 0);
+}
+
+static void since_when_an_address_is_somebodys_is_what_its_file_says(void **state)
+{
+    static const struct { const char *address; int64_t since; } cases[] = {
+        { "bob@file.test", 1706659200 }, { "bob+x@file.test", 1706659200 }, { "alice@file.test", 0 },
+        { "carol@file.test", 0 }, { "root@sys.test", 0 }, { "bob@else.test", 0 }, { "postmaster", 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(resolver_since(&resolver, slice_cstr(cases[i].address)), cases[i].since);
 }
 
 int main(void)
@@ -254,6 +270,7 @@ int main(void)
         cmocka_unit_test(too_many_questions_are_answered_later),
         cmocka_unit_test(the_names_remembered_are_bounded),
         cmocka_unit_test(the_real_system_knows_root),
+        cmocka_unit_test(since_when_an_address_is_somebodys_is_what_its_file_says),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

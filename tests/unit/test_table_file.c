@@ -79,6 +79,46 @@ static void recipients_are_found_by_address_or_local_part(void **state)
     table_close(&t);
 }
 
+static void a_recipient_may_have_the_day_since_when_the_address_is_his(void **state)
+{
+    struct table t = must_compile(TABLE_RECIPIENTS,
+        "alice 2024-01-31\n"
+        "bob@example.org\tsince=2024-01-31T12:00:00Z  # back again\n"
+        "\"odd name\" 1970-01-02\n"
+        "carol\n");
+    static const struct { const char *address; int64_t since; } cases[] = {
+        { "alice@x.test", 1706659200 }, { "bob@example.org", 1706702400 },
+        { "\"odd name\"@x.test", 86400 }, { "carol@x.test", 0 },
+    };
+    struct slice value;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_true(table_find(&t, slice_cstr(cases[i].address), &value));
+        assert_int_equal(recipient_since(value), cases[i].since);
+    }
+    table_close(&t);
+}
+
+static void a_day_that_is_none_is_refused_with_its_line(void **state)
+{
+    static const char *const cases[] = {
+        "alice 2024-02-30\n", "alice 2024-01-31 x\n", "alice since=\n", "alice yesterday\n",
+        "alice 31.1.2024\n", "alice 2024-01-31T12:00:00\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf errors = BUF(65536);
+
+        assert_int_equal(compile(TABLE_RECIPIENTS, cases[i], &errors), -1);
+        buf_put(&errors, "", 1);
+        assert_non_null(strstr(buf_view(&errors).p, ":1: \""));
+        assert_non_null(strstr(buf_view(&errors).p, "is not a date"));
+        buf_free(&errors);
+    }
+}
+
 static void an_empty_file_knows_nobody(void **state)
 {
     struct table t = must_compile(TABLE_RECIPIENTS, "");
@@ -130,7 +170,7 @@ static void aliases_have_targets_over_several_lines(void **state)
 static void what_is_wrong_is_told_with_its_line(void **state)
 {
     static const struct { enum table_kind kind; const char *text, *expected; } cases[] = {
-        { TABLE_RECIPIENTS, "alice\n\nbob smith\n", ":3: \"bob smith\" is not a recipient" },
+        { TABLE_RECIPIENTS, "alice\n\nbob smith\n", ":3: \"smith\" is not a date" },
         { TABLE_RECIPIENTS, "alice@-bad-\n", ":1: " },
         { TABLE_RECIPIENTS, "@example.org\n", ":1: " },
         { TABLE_ALIASES, "a: |/bin/sh\n", ":1: \"|/bin/sh\": commands are not supported" },
@@ -240,6 +280,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recipients_are_found_by_address_or_local_part),
+        cmocka_unit_test(a_recipient_may_have_the_day_since_when_the_address_is_his),
+        cmocka_unit_test(a_day_that_is_none_is_refused_with_its_line),
         cmocka_unit_test(an_empty_file_knows_nobody),
         cmocka_unit_test(aliases_have_targets_over_several_lines),
         cmocka_unit_test(what_is_wrong_is_told_with_its_line),

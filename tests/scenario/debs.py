@@ -22,6 +22,7 @@ PACKAGES = {
     "exim": ["exim4-daemon-light", "libnss-wrapper"],
     "dovecot": ["dovecot-core", "dovecot-lmtpd"],
     "nsd": ["nsd"],
+    "krb5": ["krb5-kdc", "krb5-admin-server", "krb5-user", "gsasl"],
 }
 
 

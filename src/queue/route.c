@@ -1,5 +1,6 @@
 /* route.c - from addresses to destinations, and from recipients to jobs. */
 #include "base/crc32c.h"
+#include "queue/asked.h"
 #include "queue/route.h"
 
 enum { TEXT_MAX = 1024 };
@@ -92,20 +93,21 @@ struct hop route_hop(const struct conf *conf, const struct envelope *e, struct s
  * `path` counts the changes of it, and stands in the job's unused due time. */
 
 static bool new_job(struct queue *q, struct letter *m, struct destination *d, uint32_t index,
-                    uint32_t path, struct slice sender)
+                    uint32_t path, struct slice sender, int level)
 {
     struct job *job = job_new(m, index);
 
     if (job == NULL)
         return false;
     sched_attach(q->sched, &job->sched, d, crc32c(0, sender));
+    sched_rank(&job->sched, level);
     job->sched.due = path;
     d->user = job;              /* forgotten at the end of route_letter */
     return true;
 }
 
 static bool place(struct queue *q, struct letter *m, const struct hop *hop, uint32_t index,
-                  uint32_t path, struct slice sender)
+                  uint32_t path, struct slice sender, int level)
 {
     struct destination *d = sched_destination(q->sched, hop->text, hop->lane);
     struct job *open = d != NULL ? d->user : NULL;
@@ -115,7 +117,7 @@ static bool place(struct queue *q, struct letter *m, const struct hop *hop, uint
     if (open != NULL && open->sched.due == path
         && job_count(open) < q->conf->relay.recipients)
         return job_add(open, index);
-    return new_job(q, m, d, index, path, sender);
+    return new_job(q, m, d, index, path, sender, level);
 }
 
 static bool route_all(struct queue *q, struct letter *m, const struct envelope *e,
@@ -123,6 +125,7 @@ static bool route_all(struct queue *q, struct letter *m, const struct envelope *
 {
     struct wire w = wire_reader(e->rcpts);
     struct slice return_path = { 0 };
+    struct asked asked = asked_of(e->extra);
     uint32_t path = 0;
     struct recipient r;
     struct hop hop;
@@ -134,7 +137,8 @@ static bool route_all(struct queue *q, struct letter *m, const struct envelope *
             path++;
         return_path = r.return_path;
         hop = route_hop(q->conf, e, r.address, m->flags & LETTER_RELEASED, text);
-        if (text->full || !place(q, m, &hop, i, path, r.return_path.n > 0 ? r.return_path : e->sender))
+        if (text->full || !place(q, m, &hop, i, path,
+                                 r.return_path.n > 0 ? r.return_path : e->sender, asked.priority))
             return false;
     }
     return true;

@@ -16,13 +16,13 @@ enum {
     IDLE_MAX     = 4096,            /* destinations remembered without jobs */
     REASON_MAX   = 200,
     RETRY_MAX    = 64,
-    TURN_BITS    = 0x0f,
+    TURN_BITS    = 0x0f,            /* of sched_job.turn */
     OWNER_BITS   = 0xf0,
 };
 
 struct sched {
     struct map    destinations;
-    struct list   lanes[SCHED_LANES];
+    struct list   rings[SCHED_LANES][SCHED_LEVELS];    /* lowest level first */
     struct list   idle;             /* oldest first */
     size_t        nidle;
     struct heap   backoffs;
@@ -92,7 +92,8 @@ struct sched *sched_new(const struct sched_options *o, int64_t now)
     }
     s->destinations = MAP(dest_key);
     for (size_t i = 0; i < SCHED_LANES; i++)
-        list_init(&s->lanes[i]);
+        for (size_t j = 0; j < SCHED_LEVELS; j++)
+            list_init(&s->rings[i][j]);
     list_init(&s->idle);
     wheel_init(&s->wheel, job_due);
     s->origin = s->now = now;
@@ -102,6 +103,13 @@ struct sched *sched_new(const struct sched_options *o, int64_t now)
 
 static void dest_free(struct sched *s, struct destination *d)
 {
+    struct rank *next;
+
+    for (struct rank *r = d->ranks; r != NULL; r = next) {
+        next = r->next;
+        if (r != &d->usual)
+            free(r);
+    }
     list_remove(&d->active);
     list_remove(&d->idle);
     heap_remove(&s->backoffs, &d->backoff);
@@ -169,6 +177,13 @@ static void rest(struct sched *s, struct destination *d)
     }
 }
 
+static void rank_init(struct rank *r, int level)
+{
+    *r = (struct rank){ .level = level };
+    for (size_t i = 0; i < SCHED_TURNS; i++)
+        list_init(&r->ready[i]);
+}
+
 struct destination *sched_destination(struct sched *s, struct slice text, unsigned lane)
 {
     struct destination *d = sched_find(s, text);
@@ -179,8 +194,8 @@ struct destination *sched_destination(struct sched *s, struct slice text, unsign
     d = calloc(1, sizeof *d + text.n + 1);
     if (d == NULL)
         return NULL;
-    for (size_t i = 0; i < SCHED_TURNS; i++)
-        list_init(&d->ready[i]);
+    rank_init(&d->usual, 0);
+    d->ranks = &d->usual;
     list_init(&d->active);
     list_init(&d->idle);
     d->n = text.n;
@@ -195,16 +210,49 @@ struct destination *sched_destination(struct sched *s, struct slice text, unsign
     return d;
 }
 
-/* settle - may one more of this destination go? Then it is in its lane's ring. */
+/* rank_first - the highest with something ready, or NULL */
+
+static struct rank *rank_first(const struct destination *d)
+{
+    for (struct rank *r = d->ranks; r != NULL; r = r->next)
+        if (r->n > 0)
+            return r;
+    return NULL;
+}
+
+/* rank_of - that of a job's level. Without memory for it the job goes as usual. */
+
+static struct rank *rank_of(struct destination *d, struct sched_job *job)
+{
+    struct rank **at = &d->ranks, *r;
+    int level = sched_level(job);
+
+    while (*at != NULL && (*at)->level > level)
+        at = &(*at)->next;
+    if (*at != NULL && (*at)->level == level)
+        return *at;
+    r = malloc(sizeof *r);
+    if (r == NULL) {
+        job->level = 0;
+        return &d->usual;
+    }
+    rank_init(r, level);
+    r->next = *at;
+    return *at = r;
+}
+
+/* settle - may one more of this destination go? Then it is in a ring of its lane. */
 
 static void settle(struct sched *s, struct destination *d)
 {
     bool may = d->count[SCHED_READY] > 0 && d->until == 0 && d->count[SCHED_LEASED] < d->window;
+    int level = may ? rank_first(d)->level : 0;
 
-    if (!may)
+    if (!may || level != d->ring)
         list_remove(&d->active);
-    else if (list_empty(&d->active))
-        list_push(&s->lanes[d->lane], &d->active);
+    if (may && list_empty(&d->active))
+        list_push(&s->rings[d->lane][level - SCHED_LOWEST], &d->active);
+    d->ring = level;
 }
 
 /* --------------------------------------------------------------- states -- */
@@ -215,23 +263,40 @@ static void count(struct sched *s, struct sched_job *job, int by)
     s->count[job->state] += (uint64_t)(int64_t)by;
 }
 
-static void move(struct sched *s, struct sched_job *job, enum sched_state to, bool front)
-{
-    struct list *ready = &job->dest->ready[job->turn & TURN_BITS];
+/* leave - take it from where its state keeps it; enter - put it where a state keeps it */
 
+static void leave(struct sched *s, struct sched_job *job)
+{
     if (job->state == SCHED_DEFERRED)
         wheel_remove(&s->wheel, &job->link);
     else
         list_remove(&job->link);
+    if (job->state == SCHED_READY)
+        rank_of(job->dest, job)->n--;
     count(s, job, -1);
-    job->state = (uint8_t)to;
+}
+
+static void enter(struct sched *s, struct sched_job *job, enum sched_state to, bool front)
+{
+    struct rank *r = to == SCHED_READY ? rank_of(job->dest, job) : NULL;
+
+    job->state = to & 7;
     count(s, job, 1);
     if (to == SCHED_DEFERRED)
         wheel_insert(&s->wheel, &job->link);
-    else if (to == SCHED_READY && front)
-        list_push_front(ready, &job->link);
-    else if (to == SCHED_READY)
-        list_push(ready, &job->link);
+    if (r == NULL)
+        return;
+    r->n++;
+    if (front)
+        list_push_front(&r->ready[job->turn & TURN_BITS], &job->link);
+    else
+        list_push(&r->ready[job->turn & TURN_BITS], &job->link);
+}
+
+static void move(struct sched *s, struct sched_job *job, enum sched_state to, bool front)
+{
+    leave(s, job);
+    enter(s, job, to, front);
     settle(s, job->dest);
 }
 
@@ -240,7 +305,7 @@ void sched_attach(struct sched *s, struct sched_job *job, struct destination *d,
     assert(job->dest == NULL);
     list_init(&job->link);
     job->dest = d;
-    job->state = SCHED_PARKED;
+    job->state = SCHED_PARKED & 7;
     job->turn = (uint8_t)((job->turn & OWNER_BITS) | (sender % SCHED_TURNS));
     count(s, job, 1);
     rest(s, d);
@@ -256,6 +321,18 @@ void sched_detach(struct sched *s, struct sched_job *job)
     count(s, job, -1);
     job->dest = NULL;
     rest(s, d);
+}
+
+void sched_rank(struct sched_job *job, int level)
+{
+    assert(job->dest == NULL || job->state != SCHED_READY);
+    level = level < SCHED_LOWEST ? SCHED_LOWEST : level > SCHED_HIGHEST ? SCHED_HIGHEST : level;
+    job->level = (unsigned)level & 31u;
+}
+
+void sched_lease(struct sched *s, struct sched_job *job)
+{
+    move(s, job, SCHED_LEASED, false);
 }
 
 void sched_ready(struct sched *s, struct sched_job *job)
@@ -357,30 +434,43 @@ bool sched_warn_due(const struct sched *s, int64_t arrived, int64_t wall)
 
 static struct sched_job *take_turn(struct destination *d)
 {
-    for (unsigned i = 0; i < SCHED_TURNS; i++) {
-        struct list *l = &d->ready[d->turn];
+    struct rank *r = rank_first(d);
 
-        d->turn = (uint8_t)((d->turn + 1) % SCHED_TURNS);
+    for (unsigned i = 0; r != NULL && i < SCHED_TURNS; i++) {
+        struct list *l = &r->ready[r->turn];
+
+        r->turn = (r->turn + 1) % SCHED_TURNS;
         if (!list_empty(l))
             return job_of(l->next);
     }
     return NULL;
 }
 
+/* ring_first - the ring of the highest level of a lane that somebody is in, or NULL */
+
+static const struct list *ring_first(const struct sched *s, unsigned lane)
+{
+    for (size_t i = SCHED_LEVELS; i-- > 0; )
+        if (!list_empty(&s->rings[lane][i]))
+            return &s->rings[lane][i];
+    return NULL;
+}
+
 bool sched_pending(const struct sched *s, unsigned lane)
 {
-    return !list_empty(&s->lanes[lane]);
+    return ring_first(s, lane) != NULL;
 }
 
 struct sched_job *sched_next(struct sched *s, unsigned lane)
 {
-    struct list *first = list_pop(&s->lanes[lane]);
+    const struct list *ring = ring_first(s, lane);
     struct destination *d;
     struct sched_job *job;
 
-    if (first == NULL)
+    if (ring == NULL)
         return NULL;
-    d = LIST_OWNER(first, struct destination, active);
+    d = LIST_OWNER(ring->next, struct destination, active);
+    list_remove(&d->active);
     job = take_turn(d);
     assert(job != NULL && job->dest == d);
     move(s, job, SCHED_LEASED, false);      /* goes to the end of the ring, if it may */
@@ -483,9 +573,7 @@ static void fire(void *user, struct list *link)
     struct sched_job *job = job_of(link);
 
     count(s, job, -1);          /* it has left the wheel already */
-    job->state = SCHED_READY;
-    count(s, job, 1);
-    list_push(&job->dest->ready[job->turn & TURN_BITS], &job->link);
+    enter(s, job, SCHED_READY, false);
     settle(s, job->dest);
 }
 
@@ -519,19 +607,33 @@ void sched_counts(const struct sched *s, uint64_t counts[SCHED_STATES])
     memcpy(counts, s->count, sizeof s->count);
 }
 
+static bool rank_check(const struct destination *d, const struct rank *r)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < SCHED_TURNS; i++)
+        for (struct list *l = r->ready[i].next; l != &r->ready[i]; l = l->next, n++)
+            if (job_of(l)->dest != d || job_of(l)->state != SCHED_READY
+                || sched_level(job_of(l)) != r->level)
+                return false;
+    return n == r->n && (r->next == NULL || r->next->level < r->level);
+}
+
 static bool dest_check(const struct destination *d, uint64_t sums[SCHED_STATES])
 {
     uint32_t ready = 0;
     bool active = !list_empty(&d->active);
 
-    for (size_t i = 0; i < SCHED_TURNS; i++)
-        for (struct list *l = d->ready[i].next; l != &d->ready[i]; l = l->next, ready++)
-            if (job_of(l)->dest != d || job_of(l)->state != SCHED_READY)
-                return false;
+    for (const struct rank *r = d->ranks; r != NULL; r = r->next) {
+        if (!rank_check(d, r))
+            return false;
+        ready += r->n;
+    }
     for (size_t i = 0; i < SCHED_STATES; i++)
         sums[i] += d->count[i];
     return ready == d->count[SCHED_READY] && (d->until != 0) == (d->backoff.at != 0)
         && active == (ready > 0 && d->until == 0 && d->count[SCHED_LEASED] < d->window)
+        && (!active || d->ring == rank_first(d)->level)
         && list_empty(&d->idle) == (jobs_of(d) > 0);
 }
 

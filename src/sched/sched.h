@@ -14,6 +14,7 @@
  *     PARKED -> READY            sched_ready
  *     PARKED -> DEFERRED         sched_defer, sched_defer_until
  *     READY -> LEASED            sched_next
+ *     any -> LEASED              sched_lease (it goes another way than its destination's)
  *     LEASED -> PARKED           sched_result (an answer: the destination learns)
  *     LEASED -> READY            sched_again (no answer: nobody learns)
  *     DEFERRED -> READY          sched_advance, sched_ready
@@ -26,13 +27,21 @@
  * so that recovery is no stampede (F21) and a dead host costs one attempt a
  * back-off whatever waits for it. Destinations take turns, and so do senders
  * within one (A165). A lane is a kind of agent; lanes do not wait for each other.
+ *
+ * Jobs have a level (RFC 6710): what is ready on a higher one goes first, among
+ * destinations and within one; the turns above are among those of the same level.
+ * A level changes nothing about when a job is tried again.
  */
 #pragma once
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/slice.h"
 
-enum { SCHED_LANES = 2, SCHED_TURNS = 4 /* groups of senders that take turns */ };
+enum {
+    SCHED_LANES  = 2,
+    SCHED_TURNS  = 4,           /* groups of senders that take turns */
+    SCHED_LOWEST = -9, SCHED_HIGHEST = 9, SCHED_LEVELS = SCHED_HIGHEST - SCHED_LOWEST + 1,
+};
 
 enum sched_state { SCHED_PARKED, SCHED_READY, SCHED_LEASED, SCHED_DEFERRED, SCHED_HELD,
                    SCHED_STATES };
@@ -47,16 +56,27 @@ enum sched_news {
 /* What became of the destination by it, for the log. */
 enum sched_change { SCHED_SAME, SCHED_DOWN, SCHED_UP };
 
+/* Ready jobs of one level. */
+struct rank {
+    struct rank *next;              /* the next lower one that was ever needed */
+    int          level;
+    uint32_t     n;
+    unsigned     turn;              /* whose is next */
+    struct list  ready[SCHED_TURNS];
+};
+
 struct destination {
-    struct list      active;        /* in the lane's ring, while something may go */
+    struct list      active;        /* in a ring of the lane, while something may go */
     struct list      idle;          /* among the destinations without jobs */
-    struct list      ready[SCHED_TURNS];
+    struct rank     *ranks;         /* highest first; `usual` is one of them */
+    struct rank      usual;         /* level 0 */
+    int              ring;          /* level of the ring that it is in, if it is in one */
     struct heap_node backoff;       /* key: `until` */
     uint32_t         count[SCHED_STATES];
     uint32_t         window;        /* attempts at once */
     uint32_t         failures;      /* back-offs in a row */
     uint8_t          bad_sessions;  /* in a row */
-    uint8_t          lane, turn;
+    uint8_t          lane;
     bool             good;          /* a success since the last trouble */
     int64_t          until;         /* held back until (mono ms); 0: not */
     char            *reason;        /* why, or NULL */
@@ -71,7 +91,8 @@ struct sched_job {
     struct destination *dest;
     uint32_t            due;        /* DEFERRED: tick of the wheel */
     uint16_t            attempts;   /* stops at 65535 */
-    uint8_t             state;      /* enum sched_state */
+    uint8_t             state : 3;  /* enum sched_state */
+    uint8_t             level : 5;  /* see sched_level */
     uint8_t             turn;       /* group of its sender; the upper half is the owner's */
 };
 
@@ -103,6 +124,15 @@ void sched_attach(struct sched *s, struct sched_job *job, struct destination *d,
 /* sched_detach - take it out, whatever its state */
 void sched_detach(struct sched *s, struct sched_job *job);
 
+/* sched_level - two's complement in five bits, so that zero is the usual one */
+static inline int sched_level(const struct sched_job *job)
+{
+    return (int)(job->level ^ 16u) - 16;
+}
+
+/* sched_rank - set the level of a job that is not READY; beyond the bounds: the nearest */
+void sched_rank(struct sched_job *job, int level);
+
 void sched_ready(struct sched *s, struct sched_job *job);
 void sched_hold(struct sched *s, struct sched_job *job);
 void sched_park(struct sched *s, struct sched_job *job);
@@ -119,6 +149,10 @@ int64_t sched_due(const struct sched *s, const struct sched_job *job);
 /* sched_next - lease the next job of a lane, or NULL */
 struct sched_job *sched_next(struct sched *s, unsigned lane);
 bool sched_pending(const struct sched *s, unsigned lane);
+
+/* sched_lease - lease this very job, whatever its destination's state; what comes
+ * of it says nothing about the destination: end it with sched_park and not sched_result */
+void sched_lease(struct sched *s, struct sched_job *job);
 
 enum sched_change sched_result(struct sched *s, struct sched_job *job, enum sched_news news,
                                struct slice reason, int64_t now);

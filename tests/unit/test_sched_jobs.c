@@ -397,6 +397,84 @@ static void destinations_without_jobs_are_forgotten_in_the_end(void **state)
     sched_free(s);
 }
 
+static void a_higher_level_goes_first_within_and_among_destinations(void **state)
+{
+    static const struct { const char *to; int level; uint64_t sender; size_t turn; } cases[] = {
+        { "mx:a", 0, 0, 5 }, { "mx:a", 0, 0, 7 }, { "mx:a", 0, 1, 6 },  /* senders take turns */
+        { "mx:b", 9, 0, 0 }, { "mx:a", 3, 0, 1 }, { "mx:a", 3, 1, 2 }, { "mx:a", 3, 1, 3 },
+        { "mx:c", 1, 2, 4 }, { "mx:b", -9, 0, 9 }, { "mx:c", -1, 0, 8 },
+    };
+    enum { N = sizeof cases / sizeof cases[0] };
+    struct sched_job jobs[N] = { 0 };
+    struct sched *s = new_sched(0, 20);
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        sched_rank(&jobs[i], cases[i].level);
+        assert_int_equal(sched_level(&jobs[i]), cases[i].level);
+        add(s, &jobs[i], cases[i].to, cases[i].sender);
+        assert_true(sched_check(s));
+    }
+    for (size_t turn = 0; turn < N; turn++) {
+        struct sched_job *next = sched_next(s, 0);
+
+        assert_non_null(next);
+        if (cases[next - jobs].turn != turn)
+            fail_msg("case %zu goes as number %zu", (size_t)(next - jobs), turn);
+        finish(s, next, SCHED_GOOD, 1000);
+    }
+    sched_free(s);
+}
+
+static void a_level_stays_through_all_states_and_has_bounds(void **state)
+{
+    struct sched_job high = { 0 }, usual = { 0 };
+    struct sched *s = new_sched(0, 20);
+
+    (void)state;
+    sched_rank(&high, 12);
+    assert_int_equal(sched_level(&high), SCHED_HIGHEST);
+    sched_rank(&high, -12);
+    assert_int_equal(sched_level(&high), SCHED_LOWEST);
+    sched_rank(&high, 4);
+    add(s, &usual, "mx:a", 0);
+    add(s, &high, "mx:a", 0);
+    sched_defer_until(s, &high, 60 * 1000);
+    assert_true(sched_check(s));
+    sched_advance(s, 61 * 1000);
+    assert_ptr_equal(sched_next(s, 0), &high);
+    sched_again(s, &high);
+    assert_ptr_equal(sched_next(s, 0), &high);
+    finish(s, &high, SCHED_GOOD, 61 * 1000);
+    assert_ptr_equal(sched_next(s, 0), &usual);
+    sched_free(s);
+}
+
+static void a_job_that_goes_another_way_teaches_nothing_about_its_destination(void **state)
+{
+    struct sched_job held = { 0 }, later = { 0 };
+    struct sched *s = new_sched(0, 20);
+
+    (void)state;
+    add(s, &held, "hold:a", 0);
+    sched_hold(s, &held);
+    add(s, &later, "hold:a", 0);
+    sched_defer_until(s, &later, DAY);
+    sched_lease(s, &held);
+    sched_lease(s, &later);
+    assert_int_equal(dest(s, "hold:a")->count[SCHED_LEASED], 2);
+    assert_true(sched_check(s));
+    sched_park(s, &held);
+    sched_hold(s, &held);
+    sched_park(s, &later);
+    sched_defer_until(s, &later, DAY);
+    assert_int_equal(later.attempts, 0);
+    assert_true(sched_check(s));
+    sched_detach(s, &held);
+    sched_detach(s, &later);
+    sched_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +495,9 @@ int main(void)
         cmocka_unit_test(a_held_job_waits_for_a_person_only),
         cmocka_unit_test(three_broken_sessions_in_a_row_are_trouble_of_the_host),
         cmocka_unit_test(destinations_without_jobs_are_forgotten_in_the_end),
+        cmocka_unit_test(a_higher_level_goes_first_within_and_among_destinations),
+        cmocka_unit_test(a_level_stays_through_all_states_and_has_bounds),
+        cmocka_unit_test(a_job_that_goes_another_way_teaches_nothing_about_its_destination),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

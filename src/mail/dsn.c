@@ -1,30 +1,43 @@
 /* dsn.c - a report in three parts: for people, for programs, and the original. */
 #include <stdio.h>
-#include "mail/dsn.h"
-#include "base/date.h"
+#include "mail/dsn_inside.h"
+#include "mail/downgrade.h"
 #include "mail/foreign.h"
 #include "mail/header.h"
 #include "base/id.h"
 #include "base/map.h"
+#include "base/utf8.h"
 
 enum {
-    WORDS      = 2000,      /* octets shown of another server's words */
     HEADER_MAX = 32768,     /* octets returned of the original's header */
     BOUNDARY   = 40,
 };
 
-/* What differs between the kinds. */
-static const struct kind {
-    const char *subject, *action, *intro;
-    unsigned    class;
-} kinds[] = {
-    [DSN_FAILED] = { "Undelivered mail", "failed",
-        "Your message could not be delivered to the recipients below, and no\r\n"
-        "further attempt will be made.\r\n", 5 },
-    [DSN_DELAYED] = { "Delayed mail (still being tried)", "delayed",
-        "Your message could not be delivered yet to the recipients below.\r\n"
-        "It is still being tried: you need not send it again.\r\n", 4 },
+static const struct kind { const char *subject, *action; } kinds[] = {
+    [DSN_FAILED]    = { "Undelivered mail",                 "failed"    },
+    [DSN_DELAYED]   = { "Delayed mail (still being tried)", "delayed"   },
+    [DSN_DELIVERED] = { "Delivered mail",                   "delivered" },
+    [DSN_RELAYED]   = { "Relayed mail",                     "relayed"   },
+    [DSN_EXPANDED]  = { "Expanded mail",                    "expanded"  },
 };
+
+const char *dsn_action(enum dsn_kind kind)
+{
+    return kinds[kind].action;
+}
+
+bool dsn_needs_utf8(const struct dsn *d)
+{
+    return !utf8_ascii(d->to) && utf8_printable(d->to);
+}
+
+bool dsn_has(const struct dsn *d, enum dsn_kind kind)
+{
+    for (size_t i = 0; i < d->nrcpts; i++)
+        if (dsn_kind_of(d, &d->rcpts[i]) == kind)
+            return true;
+    return false;
+}
 
 /* boundary_make - nobody who does not know this process's secret can guess it */
 
@@ -37,28 +50,6 @@ static void boundary_make(const struct dsn *d, char text[BOUNDARY])
     seed[3] = 1;
     id_text(hash_keyed(slice_of((const char *)seed, sizeof seed)), low);
     snprintf(text, BOUNDARY, "=_%s.%s", high, low);
-}
-
-static void put_field(struct buf *out, const char *name, struct slice value, size_t max)
-{
-    buf_printf(out, "%s: ", name);
-    foreign_folded(out, value, strlen(name) + 2, max);
-    buf_puts(out, "\r\n");
-}
-
-static void put_date(struct buf *out, const char *name, int64_t when)
-{
-    char text[DATE_TEXT];
-
-    if (when != 0)
-        buf_printf(out, "%s: %s\r\n", name, date_text(when, text));
-}
-
-static void put_typed(struct buf *out, const char *name, const char *type, struct slice value)
-{
-    buf_printf(out, "%s: %s; ", name, type);
-    foreign_name(out, value);
-    buf_puts(out, "\r\n");
 }
 
 /* put_in_reply_to - so that the sender's reader shows the report with the message */
@@ -78,15 +69,21 @@ static void put_in_reply_to(struct buf *out, struct slice original)
     buf_puts(out, "\r\n");
 }
 
+static void put_encoding(struct buf *out, bool eight_bit)
+{
+    if (eight_bit)
+        buf_puts(out, "Content-Transfer-Encoding: 8bit\r\n");
+}
+
 static void put_header(struct buf *out, const struct dsn *d, const char *boundary, bool eight_bit)
 {
     char id[ID_TEXT + 1];
 
-    put_date(out, "Date", d->now);
+    dsn_date(out, "Date", d->now);
     buf_puts(out, "From: Mail Delivery System <MAILER-DAEMON@");
     foreign_name(out, d->hostname);
     buf_puts(out, ">\r\nTo: <");
-    foreign_name(out, d->to);
+    foreign_name_in(out, d->to, dsn_needs_utf8(d));
     buf_printf(out, ">\r\nSubject: %s\r\nMessage-ID: <%s@", kinds[d->kind].subject,
                id_text(d->id, id));
     foreign_name(out, d->hostname);
@@ -95,163 +92,129 @@ static void put_header(struct buf *out, const struct dsn *d, const char *boundar
     buf_printf(out, "Auto-Submitted: auto-replied\r\n"
                     "MIME-Version: 1.0\r\n"
                     "Content-Type: multipart/report; report-type=delivery-status;\r\n"
-                    "\tboundary=\"%s\"\r\n%s\r\n",
-               boundary, eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
-}
-
-/* For people. */
-
-static void put_told(struct buf *out, const struct dsn_rcpt *r)
-{
-    buf_puts(out, "\r\n<");
-    foreign_name(out, r->address);
-    buf_puts(out, ">");
-    if (r->original.n > 0 && !slice_eq(r->original, r->address)) {
-        buf_puts(out, " (you wrote to <");
-        foreign_name(out, r->original);
-        buf_puts(out, ">)");
-    }
-    buf_puts(out, ":\r\n\t");
-    if (r->remote.n > 0) {
-        foreign_name(out, r->remote);
-        buf_puts(out, " said: ");
-    }
-    if (r->code != 0)
-        buf_printf(out, "%u ", r->code);
-    foreign_folded(out, r->text, 40, WORDS);
+                    "\tboundary=\"%s\"\r\n", boundary);
+    put_encoding(out, eight_bit);
     buf_puts(out, "\r\n");
-}
-
-static void put_human(struct buf *out, const struct dsn *d)
-{
-    char id[ID_TEXT + 1];
-
-    buf_puts(out, "Content-Type: text/plain; charset=us-ascii\r\n"
-                  "Content-Description: Notification\r\n\r\n"
-                  "This is the mail system at host ");
-    foreign_name(out, d->hostname);
-    buf_printf(out, ".\r\n\r\n%s", kinds[d->kind].intro);
-    for (size_t i = 0; i < d->nrcpts; i++)
-        put_told(out, &d->rcpts[i]);
-    buf_printf(out, "\r\nFor questions, ask postmaster and name message %s.\r\n",
-               id_text(d->original_id, id));
-}
-
-/* For programs (RFC 3464 §2). */
-
-static void put_status(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
-{
-    bool said = r->status[0] == 2 || r->status[0] == 4 || r->status[0] == 5;
-
-    if (said)
-        buf_printf(out, "Status: %u.%u.%u\r\n", r->status[0], r->status[1] % 1000,
-                   r->status[2] % 1000);
-    else
-        buf_printf(out, "Status: %u.0.0\r\n", kinds[d->kind].class);
-}
-
-/* put_diagnostic - §2.3.6: the type says whose words they are */
-
-static void put_diagnostic(struct buf *out, const struct dsn_rcpt *r)
-{
-    if (r->code == 0 && r->text.n == 0)
-        return;
-    buf_puts(out, "Diagnostic-Code: ");
-    if (r->code != 0)
-        buf_printf(out, "smtp; %u ", r->code % 1000);
-    else
-        buf_puts(out, "x-postrider; ");
-    foreign_folded(out, r->text, 28, WORDS);
-    buf_puts(out, "\r\n");
-}
-
-static void put_rcpt(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
-{
-    buf_puts(out, "\r\n");
-    if (r->original.n > 0)
-        put_typed(out, "Original-Recipient", "rfc822", r->original);
-    put_typed(out, "Final-Recipient", "rfc822", r->address);
-    buf_printf(out, "Action: %s\r\n", kinds[d->kind].action);
-    put_status(out, d, r);
-    if (r->remote.n > 0)
-        put_typed(out, "Remote-MTA", "dns", r->remote);
-    put_diagnostic(out, r);
-    put_date(out, "Last-Attempt-Date", r->last_attempt);
-    if (d->kind == DSN_DELAYED)
-        put_date(out, "Will-Retry-Until", r->retry_until);
-}
-
-static void put_machine(struct buf *out, const struct dsn *d)
-{
-    char id[ID_TEXT + 1];
-
-    buf_puts(out, "Content-Type: message/delivery-status\r\n"
-                  "Content-Description: Delivery report\r\n\r\n");
-    put_typed(out, "Reporting-MTA", "dns", d->hostname);
-    put_field(out, "X-Postrider-ID", slice_cstr(id_text(d->original_id, id)), ID_TEXT);
-    put_typed(out, "X-Postrider-Sender", "rfc822", d->sender);
-    put_date(out, "Arrival-Date", d->arrived);
-    for (size_t i = 0; i < d->nrcpts; i++)
-        put_rcpt(out, d, &d->rcpts[i]);
 }
 
 /* The original. */
 
+/* returns_all - only a failure returns the body (RFC 3461 §6.2), and never one that was
+ * to travel by TLS alone (RFC 8689 §5) */
+
 static bool returns_all(const struct dsn *d)
 {
-    return d->kind == DSN_FAILED && d->message_size <= d->message.n
-        && d->message.n <= d->body_max;
+    return dsn_has(d, DSN_FAILED) && d->ret != DSN_RETURN_HEADERS && !d->requiretls
+        && d->message_size <= d->message.n && d->message.n <= d->body_max;
 }
 
-/* returned - what of the original goes back; a header that is cut, at a line */
+/* headers_of - a header that is too long is cut, at a line */
 
-static struct slice returned(const struct dsn *d)
+static struct slice headers_of(struct slice message)
 {
-    struct slice head;
+    struct slice head = slice_first(message, header_length(message));
 
-    if (returns_all(d))
-        return d->message;
-    head = slice_first(d->message, header_length(d->message));
     if (head.n <= HEADER_MAX)
         return head;
     head.n = HEADER_MAX;
     return slice_first(head, slice_rchr(head, '\n') + 1);
 }
 
-static bool has_eight_bit(struct slice s)
+static bool collect(void *user, struct slice piece)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] > 127)
-            return true;
-    return false;
+    return buf_put_slice(user, piece);
 }
 
-static void put_original(struct buf *out, const struct dsn *d, bool *eight_bit)
-{
-    struct slice part = returned(d);
+/* put_whole - a binary message is returned encoded, if it can be; else what would end
+ * a line and may not becomes '?' */
 
-    buf_printf(out, "Content-Type: %s\r\nContent-Description: Undelivered message%s\r\n",
-               returns_all(d) ? "message/rfc822" : "text/rfc822-headers",
-               returns_all(d) ? "" : " headers");
-    if (*eight_bit)
-        buf_puts(out, "Content-Transfer-Encoding: 8bit\r\n");
+static void put_whole(struct buf *out, const struct dsn *d)
+{
+    struct downgrade lines = { .message = d->message, .target = DOWNGRADE_TO_8BIT };
+    uint64_t octets;
+    bool eight_bit = false;
+
+    if (downgrade_length(&lines, &octets) == DOWNGRADE_DONE && octets <= d->body_max)
+        downgrade_write(&lines, collect, out);
+    else
+        foreign_message(out, d->message, &eight_bit);
+}
+
+/* The types of what is returned: whole or headers only, with a header in ASCII (or
+ * unlawful, RFC 5322) or in UTF-8 (RFC 6533 §4.2, §4.3). */
+static const char *original_type(bool whole, bool utf8)
+{
+    static const char *const types[2][2] = {
+        { "text/rfc822-headers", "message/global-headers" },
+        { "message/rfc822", "message/global" },
+    };
+
+    return types[whole][utf8];
+}
+
+/* Parts. */
+
+struct parts {
+    struct buf  text, fields, original;
+    const char *fields_type, *original_type;
+};
+
+static void parts_make(const struct dsn *d, struct parts *p)
+{
+    struct slice head = headers_of(d->message);
+    bool whole = returns_all(d), eight_bit = false;
+
+    dsn_text(d, &p->text);
+    dsn_fields(d, &p->fields);
+    if (whole)
+        put_whole(&p->original, d);
+    else
+        foreign_message(&p->original, head, &eight_bit);
+    p->fields_type = utf8_ascii(buf_view(&p->fields)) ? "message/delivery-status"
+                                                      : "message/global-delivery-status";
+    p->original_type = original_type(whole, d->utf8 && !utf8_ascii(head));
+}
+
+static void put_part(struct buf *out, const char *boundary, const char *type, const char *what,
+                     const struct buf *content)
+{
+    buf_printf(out, "%s--%s\r\nContent-Type: %s\r\nContent-Description: %s\r\n",
+               "\r\n", boundary, type, what);
+    put_encoding(out, !utf8_ascii(buf_view(content)));
     buf_puts(out, "\r\n");
-    foreign_message(out, part, eight_bit);
+    buf_put_slice(out, buf_view(content));
+}
+
+static void put_parts(struct buf *out, const struct parts *p, const char *boundary)
+{
+    bool ascii = utf8_ascii(buf_view(&p->text));
+
+    buf_puts(out, "This is a report in MIME format (RFC 3464).\r\n");
+    put_part(out, boundary, ascii ? "text/plain; charset=us-ascii" : "text/plain; charset=utf-8",
+             "Notification", &p->text);
+    put_part(out, boundary, p->fields_type, "Delivery report", &p->fields);
+    put_part(out, boundary, p->original_type,
+             strchr(p->original_type, '-') != NULL ? "Headers of the message" : "The message",
+             &p->original);
+    buf_printf(out, "\r\n--%s--\r\n", boundary);
 }
 
 bool dsn_write(const struct dsn *d, struct buf *out, bool *eight_bit)
 {
+    struct parts p = { .text = BUF(out->max), .fields = BUF(out->max), .original = BUF(out->max) };
     char boundary[BOUNDARY];
 
-    *eight_bit = has_eight_bit(returned(d));
+    parts_make(d, &p);
+    *eight_bit = !utf8_ascii(buf_view(&p.text)) || !utf8_ascii(buf_view(&p.fields))
+        || !utf8_ascii(buf_view(&p.original));
     boundary_make(d, boundary);
     put_header(out, d, boundary, *eight_bit);
-    buf_printf(out, "This is a report in MIME format (RFC 3464).\r\n\r\n--%s\r\n", boundary);
-    put_human(out, d);
-    buf_printf(out, "\r\n--%s\r\n", boundary);
-    put_machine(out, d);
-    buf_printf(out, "\r\n--%s\r\n", boundary);
-    put_original(out, d, eight_bit);
-    buf_printf(out, "\r\n--%s--\r\n", boundary);
+    put_parts(out, &p, boundary);
+    if (p.text.full || p.fields.full || p.original.full)
+        out->full = true;
+    *eight_bit |= dsn_needs_utf8(d);
+    buf_free(&p.text);
+    buf_free(&p.fields);
+    buf_free(&p.original);
     return !out->full;
 }

@@ -1,20 +1,44 @@
 /* foreign.c - cleaning and folding. */
 #include "mail/foreign.h"
 #include "smtp/scan.h"
-#include "base/ascii.h"
+#include "base/utf8.h"
 
 enum { NAME = 320, FOLD = 76, HARD = 200 };
 
-static bool harmless(char c)
+static bool harmless(uint32_t point, bool utf8)
 {
-    return !ascii_control(c) && (unsigned char)c < 128;
+    return utf8_shows(point) && (utf8 || point < 128);
+}
+
+/* put_piece - what is harmless as it is, '?' for every other octet or code point */
+
+static void put_piece(struct buf *out, struct slice s, bool utf8)
+{
+    uint32_t point;
+
+    while (s.n > 0) {
+        struct slice before = s;
+        bool read = utf8_next(&s, &point);
+
+        if (read && harmless(point, utf8)) {
+            buf_put(out, before.p, before.n - s.n);
+            continue;
+        }
+        for (size_t n = read ? before.n - s.n : 1; n > 0; n--)
+            buf_puts(out, "?");
+        if (!read)
+            s = slice_from(s, 1);
+    }
+}
+
+void foreign_name_in(struct buf *out, struct slice s, bool utf8)
+{
+    put_piece(out, slice_first(s, NAME), utf8);
 }
 
 void foreign_name(struct buf *out, struct slice s)
 {
-    s = slice_first(s, NAME);
-    for (size_t i = 0; i < s.n; i++)
-        buf_put(out, harmless(s.p[i]) ? &s.p[i] : "?", 1);
+    foreign_name_in(out, s, false);
 }
 
 static bool breaks(char c)
@@ -31,13 +55,18 @@ static size_t word_length(struct slice s)
     return n;
 }
 
-static void put_piece(struct buf *out, struct slice s)
+/* hard_end - where a word that is too long is broken: not within a code point */
+
+static size_t hard_end(struct slice s, size_t n)
 {
-    for (size_t i = 0; i < s.n; i++)
-        buf_put(out, harmless(s.p[i]) ? &s.p[i] : "?", 1);
+    if (n <= HARD)
+        return n;
+    for (n = HARD; n > HARD - 3 && ((unsigned char)s.p[n] & 0xc0) == 0x80; n--)
+        ;
+    return n;
 }
 
-void foreign_folded(struct buf *out, struct slice s, size_t column, size_t max)
+void foreign_folded_in(struct buf *out, struct slice s, size_t column, size_t max, bool utf8)
 {
     bool first = true;
 
@@ -50,8 +79,7 @@ void foreign_folded(struct buf *out, struct slice s, size_t column, size_t max)
         n = word_length(s);
         if (n == 0)
             return;
-        if (n > HARD)
-            n = HARD;
+        n = hard_end(s, n);
         if (!first && column + 1 + n > FOLD) {
             buf_puts(out, "\r\n\t");
             column = 8;
@@ -59,10 +87,15 @@ void foreign_folded(struct buf *out, struct slice s, size_t column, size_t max)
             buf_puts(out, " ");
             column++;
         }
-        put_piece(out, slice_first(s, n));
+        put_piece(out, slice_first(s, n), utf8);
         s = slice_from(s, n);
         column += n;
     }
+}
+
+void foreign_folded(struct buf *out, struct slice s, size_t column, size_t max)
+{
+    foreign_folded_in(out, s, column, max, false);
 }
 
 void foreign_message(struct buf *out, struct slice s, bool *eight_bit)

@@ -1,4 +1,4 @@
-/* test_mail_dsn.c - reports of RFC 3464, and what hostile words cannot do to them; row A153. */
+/* test_mail_dsn.c - reports of RFC 3461, 3464 and 6533, and what hostile words cannot do to them; row A153. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -168,13 +168,200 @@ static void eight_bit_is_declared_and_bare_octets_do_not_come_back(void **state)
     bool eight;
 
     (void)state;
-    d.message = SLICE_LIT("A: b\r\n\r\nna\xc3\xafve\n.\nx\ry\0z");
+    d.message = SLICE_LIT("A: b\nc\r\n\r\nna\xc3\xafve\n.\nx\ry\0z");      /* cannot be encoded */
     d.message_size = d.message.n;
     assert_true(dsn_write(&d, &out, &eight));
     assert_true(eight);
     assert_sendable(buf_view(&out));
     assert_int_equal(count(buf_view(&out), SLICE_LIT("Content-Transfer-Encoding: 8bit\r\n")), 2);
     assert_true(has(buf_view(&out), "na\xc3\xafve?.?x?y?z\r\n\r\n--"));
+    buf_free(&out);
+}
+
+static void a_binary_original_comes_back_encoded(void **state)
+{
+    struct buf out = BUF(1 << 20);
+    struct dsn_rcpt r = rcpt();
+    struct dsn d = failed(&r);
+    bool eight;
+
+    (void)state;
+    d.message = SLICE_LIT("A: b\r\nMIME-Version: 1.0\r\nContent-Type: image/x\r\n\r\n\0\n\r\xff");
+    d.message_size = d.message.n;
+    assert_true(dsn_write(&d, &out, &eight));
+    assert_false(eight);
+    assert_sendable(buf_view(&out));
+    assert_true(has(buf_view(&out), "\r\nContent-Transfer-Encoding: base64\r\n\r\nAAoN/w==\r\n\r\n--"));
+    buf_free(&out);
+}
+
+/* Each of RFC 3464's actions, alone. */
+static const struct { enum dsn_kind kind; const char *subject, *action, *status, *says; } kinds[] = {
+    { DSN_FAILED, "Undelivered mail", "failed", "5.0.0", "could not be delivered to the" },
+    { DSN_DELAYED, "Delayed mail (still being tried)", "delayed", "4.0.0", "need not send it again" },
+    { DSN_DELIVERED, "Delivered mail", "delivered", "2.0.0", "delivered to the mailboxes" },
+    { DSN_RELAYED, "Relayed mail", "relayed", "2.0.0", "may be the last that" },
+    { DSN_EXPANDED, "Expanded mail", "expanded", "2.0.0", "stand for several others" },
+};
+
+static void each_action_has_its_words(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct buf out = BUF(1 << 20);
+        struct dsn_rcpt r = { .address = SLICE_LIT("u@there") };
+        struct dsn d = failed(&r);
+        char wanted[100];
+        bool eight;
+
+        d.kind = kinds[i].kind;
+        assert_true(dsn_write(&d, &out, &eight));
+        assert_sendable(buf_view(&out));
+        snprintf(wanted, sizeof wanted, "\r\nSubject: %s\r\n", kinds[i].subject);
+        assert_true(has(buf_view(&out), wanted));
+        snprintf(wanted, sizeof wanted, "\r\nAction: %s\r\nStatus: %s\r\n", kinds[i].action, kinds[i].status);
+        assert_true(has(buf_view(&out), wanted));
+        assert_true(has(buf_view(&out), kinds[i].says));
+        assert_int_equal(has(buf_view(&out), "\r\nHello\r\n"), kinds[i].kind == DSN_FAILED);
+        buf_free(&out);
+    }
+}
+
+static void one_report_may_tell_of_several_fates(void **state)
+{
+    struct buf out = BUF(1 << 20);
+    struct dsn_rcpt r[3] = { rcpt(), rcpt(), rcpt() };
+    struct dsn d = failed(r);
+    bool eight;
+
+    (void)state;
+    d.nrcpts = 3;
+    d.kind = DSN_DELIVERED;
+    r[0].own_kind = r[2].own_kind = true;
+    r[0].kind = DSN_FAILED;
+    r[1].status[0] = r[2].status[0] = 2;
+    r[2].kind = DSN_EXPANDED;
+    assert_true(dsn_write(&d, &out, &eight));
+    assert_sendable(buf_view(&out));
+    assert_true(has(buf_view(&out), "Action: failed\r\nStatus: 5.1.1\r\n"));
+    assert_true(has(buf_view(&out), "Action: delivered\r\nStatus: 2.1.1\r\n"));
+    assert_true(has(buf_view(&out), "Action: expanded\r\nStatus: 2.1.1\r\n"));
+    assert_true(has(buf_view(&out), "Hello"));      /* one of them failed */
+    buf_free(&out);
+}
+
+static void what_the_sender_gave_comes_back(void **state)
+{
+    struct buf out = BUF(1 << 20);
+    struct dsn_rcpt r = rcpt();
+    struct dsn d = failed(&r);
+    bool eight;
+
+    (void)state;
+    d.envid = SLICE_LIT("QQ 314159");
+    d.orcpt_only = true;
+    assert_true(dsn_write(&d, &out, &eight));
+    assert_true(has(buf_view(&out), "\r\n\r\nOriginal-Envelope-Id: QQ 314159\r\nReporting-MTA: dns; mx.here\r\n"));
+    assert_false(has(buf_view(&out), "Original-Recipient"));
+    buf_clear(&out);
+    r.orcpt = SLICE_LIT("X400;/C=de/S=Bob");
+    assert_true(dsn_write(&d, &out, &eight));
+    assert_true(has(buf_view(&out), "\r\nOriginal-Recipient: X400; /C=de/S=Bob\r\nFinal-Recipient: "));
+    buf_free(&out);
+}
+
+static void the_body_comes_back_only_where_it_may(void **state)
+{
+    static const struct { enum dsn_return ret; bool requiretls; const char *type; } cases[] = {
+        { DSN_RETURN_ANY, false, "message/rfc822" }, { DSN_RETURN_FULL, false, "message/rfc822" },
+        { DSN_RETURN_HEADERS, false, "text/rfc822-headers" },
+        { DSN_RETURN_FULL, true, "text/rfc822-headers" },       /* RFC 8689 §5 */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf out = BUF(1 << 20);
+        struct dsn_rcpt r = rcpt();
+        struct dsn d = failed(&r);
+        bool eight;
+
+        d.ret = cases[i].ret;
+        d.requiretls = cases[i].requiretls;
+        assert_true(dsn_write(&d, &out, &eight));
+        assert_true(has(buf_view(&out), cases[i].type));
+        buf_free(&out);
+    }
+}
+
+static void a_deadline_is_told(void **state)
+{
+    struct buf out = BUF(1 << 20);
+    struct dsn_rcpt r = rcpt();
+    struct dsn d = failed(&r);
+    bool eight;
+
+    (void)state;
+    d.by = DSN_BY_RETURN;
+    d.deliver_by = 1500;
+    r.rrvs = 86400000;
+    assert_true(dsn_write(&d, &out, &eight));
+    assert_true(has(buf_view(&out), "Arrival-Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n"
+                                    "Deliver-By-Date: Thu, 01 Jan 1970 00:00:01 +0000\r\n"));
+    assert_true(has(buf_view(&out), "or else to be returned.") && has(buf_view(&out), "Fri, 02 Jan 1970"));
+    buf_free(&out);
+}
+
+#define UMLAUT "\xc3\xbc"
+
+static void a_message_of_smtputf8_is_reported_in_utf8(void **state)
+{
+    struct buf out = BUF(1 << 20);
+    struct dsn_rcpt r = rcpt();
+    struct dsn d = failed(&r);
+    bool eight;
+
+    (void)state;
+    d.utf8 = true;
+    r.address = SLICE_LIT("u" UMLAUT "@there");
+    r.orcpt = SLICE_LIT("utf-8;\\x{FC}x@here");
+    r.text = SLICE_LIT("Nein, d" UMLAUT "rfen Sie nicht \xe2\x80\xae");
+    d.message = SLICE_LIT("Subject: " UMLAUT "\r\n\r\nbody\r\n");
+    d.message_size = d.message.n;
+    assert_true(dsn_write(&d, &out, &eight));
+    assert_true(eight && !dsn_needs_utf8(&d));
+    assert_sendable(buf_view(&out));
+    assert_true(has(buf_view(&out), "Content-Type: message/global-delivery-status\r\n"));
+    assert_true(has(buf_view(&out), "Content-Type: message/global\r\n"));
+    assert_true(has(buf_view(&out), "Content-Type: text/plain; charset=utf-8\r\n"));
+    assert_true(has(buf_view(&out), "Original-Recipient: utf-8; " UMLAUT "x@here\r\n"
+                                    "Final-Recipient: utf-8; u" UMLAUT "@there\r\n"));
+    assert_true(has(buf_view(&out), "550 Nein, d" UMLAUT "rfen Sie nicht ???\r\n"));
+    buf_clear(&out);
+    d.to = SLICE_LIT(UMLAUT "@b");
+    d.requiretls = true;
+    assert_true(dsn_write(&d, &out, &eight));
+    assert_true(dsn_needs_utf8(&d) && has(buf_view(&out), "\r\nTo: <" UMLAUT "@b>\r\n"));
+    assert_true(has(buf_view(&out), "Content-Type: message/global-headers\r\n"));
+    buf_free(&out);
+}
+
+static void an_ascii_report_on_utf8_uses_the_old_types(void **state)
+{
+    struct buf out = BUF(1 << 20);
+    struct dsn_rcpt r = rcpt();
+    struct dsn d = failed(&r);
+    bool eight;
+
+    (void)state;
+    d.utf8 = true;
+    assert_true(dsn_write(&d, &out, &eight));
+    assert_false(eight || has(buf_view(&out), "message/global"));
+    buf_clear(&out);
+    d.utf8 = false;                                     /* and the other way round */
+    r.address = SLICE_LIT("u" UMLAUT "@there");
+    assert_true(dsn_write(&d, &out, &eight));
+    assert_false(eight);
+    assert_true(has(buf_view(&out), "Final-Recipient: utf-8; u\\x{FC}@there\r\n"));
     buf_free(&out);
 }
 
@@ -220,6 +407,14 @@ int main(void)
         cmocka_unit_test(a_large_or_partial_original_comes_back_as_header),
         cmocka_unit_test(hostile_words_end_nothing),
         cmocka_unit_test(eight_bit_is_declared_and_bare_octets_do_not_come_back),
+        cmocka_unit_test(a_binary_original_comes_back_encoded),
+        cmocka_unit_test(each_action_has_its_words),
+        cmocka_unit_test(one_report_may_tell_of_several_fates),
+        cmocka_unit_test(what_the_sender_gave_comes_back),
+        cmocka_unit_test(the_body_comes_back_only_where_it_may),
+        cmocka_unit_test(a_deadline_is_told),
+        cmocka_unit_test(a_message_of_smtputf8_is_reported_in_utf8),
+        cmocka_unit_test(an_ascii_report_on_utf8_uses_the_old_types),
         cmocka_unit_test(many_recipients_have_a_group_each),
         cmocka_unit_test(an_original_that_is_gone_leaves_an_empty_part),
     };

@@ -14,8 +14,8 @@ struct links_settings {
     int64_t age;            /* ms: an origin not refreshed for so long is forgotten */
 };
 
-#define LINKS_USUAL ((struct links_settings){ .watch = WATCH_USUAL, .refresh = 300000, \
-                                              .age = 3600000 })
+/* an initialiser */
+#define LINKS_USUAL { .watch = WATCH_USUAL, .refresh = 300000, .age = 3600000 }
 
 /* A connector of ours, as the configuration has it. All names must be valid
  * (node_name_valid, connector_valid, space_valid). */

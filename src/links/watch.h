@@ -25,7 +25,8 @@ struct watch_options {
     bool     suppress;      /* connectors are never down: pure least cost */
 };
 
-#define WATCH_USUAL ((struct watch_options){ .retry = 60000, .failures = 3, .damping = 600000 })
+/* an initialiser */
+#define WATCH_USUAL { .retry = 60000, .failures = 3, .damping = 600000 }
 
 struct watch {
     uint8_t  state;         /* enum watch_state */

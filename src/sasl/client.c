@@ -74,7 +74,7 @@ struct sasl_client *sasl_client_new(struct sasl *sasl, enum sasl_mechanism mecha
 
 static enum sasl_result failed(struct sasl_client *c, enum sasl_result result, struct buf *out)
 {
-    session_end(&c->session);
+    mechanism_session_end(&c->session);
     buf_clear(out);
     return result;
 }
@@ -105,7 +105,7 @@ void sasl_client_free(struct sasl_client *c)
 {
     if (c == NULL)
         return;
-    session_end(&c->session);
+    mechanism_session_end(&c->session);
     explicit_bzero(c, sizeof *c);
     free(c);
 }

@@ -81,7 +81,7 @@ static bool kerberos_there(Gsasl *gsasl, const char *hostname)
         return false;
     gsasl_session_hook_set(session, &trial);
     code = session_step(session, SLICE_LIT("?"), &out);
-    session_end(&session);
+    mechanism_session_end(&session);
     buf_free(&out);
     return code == GSASL_GSSAPI_ACCEPT_SEC_CONTEXT_ERROR || code == GSASL_NEEDS_MORE;
 }
@@ -111,7 +111,7 @@ bool sasl_begin(struct sasl *sasl, struct accounts *accounts, const char *hostna
     *sasl = (struct sasl){ .accounts = accounts };
     copy_text(sasl->hostname, sizeof sasl->hostname, hostname);
     copy_text(sasl->realm, sizeof sasl->realm, realm);
-    sasl->gsasl = session_begin();
+    sasl->gsasl = mechanism_session_begin();
     if (sasl->gsasl == NULL || !make_key(sasl, accounts))
         return false;
     if (keytab != NULL && keytab[0] != '\0')
@@ -430,7 +430,7 @@ struct sasl_server *sasl_server_new(struct sasl *sasl, enum sasl_mechanism mecha
 
 static enum sasl_result over(struct sasl_server *s, enum sasl_result result)
 {
-    session_end(&s->session);
+    mechanism_session_end(&s->session);
     s->stage = STAGE_OVER;
     return result;
 }
@@ -440,7 +440,7 @@ static enum sasl_result over(struct sasl_server *s, enum sasl_result result)
 static enum sasl_result proved(struct sasl_server *s, const struct buf *out)
 {
     if (s->simple) {
-        session_end(&s->session);
+        mechanism_session_end(&s->session);
         s->stage = STAGE_SLOW;
         return SASL_SLOW;
     }
@@ -448,7 +448,7 @@ static enum sasl_result proved(struct sasl_server *s, const struct buf *out)
         return over(s, SASL_FAILED);
     if (out->n == 0)
         return over(s, SASL_DONE);
-    session_end(&s->session);
+    mechanism_session_end(&s->session);
     s->stage = STAGE_PROVED;
     return SASL_MORE;
 }
@@ -548,7 +548,7 @@ void sasl_server_free(struct sasl_server *s)
 {
     if (s == NULL)
         return;
-    session_end(&s->session);
+    mechanism_session_end(&s->session);
     explicit_bzero(s, sizeof *s);
     free(s);
 }

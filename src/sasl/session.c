@@ -9,7 +9,7 @@ static int on_question(Gsasl *gsasl, Gsasl_session *session, Gsasl_property prop
     return owner != NULL ? owner->answer(owner, session, property) : GSASL_NO_CALLBACK;
 }
 
-Gsasl *session_begin(void)
+Gsasl *mechanism_session_begin(void)
 {
     Gsasl *gsasl;
 
@@ -70,7 +70,7 @@ static void wipe(Gsasl_session *session, Gsasl_property property)
         explicit_bzero(text, strlen(text));
 }
 
-void session_end(Gsasl_session **session)
+void mechanism_session_end(Gsasl_session **session)
 {
     static const Gsasl_property secrets[] = {
         GSASL_PASSWORD, GSASL_SCRAM_SALTED_PASSWORD, GSASL_SCRAM_STOREDKEY, GSASL_SCRAM_SERVERKEY,

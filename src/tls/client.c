@@ -106,11 +106,11 @@ void client_recall(struct tls_client *t, SSL *ssl, struct slice key)
 
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
 {
-    struct slice place = session_place(ssl);
+    struct slice place = ssl_place(ssl);
 
     if (place.n == 0)
         return 0;
-    client_keep(session_client(ssl), place, session);
+    client_keep(ssl_client(ssl), place, session);
     return 1;
 }
 

@@ -28,12 +28,12 @@ bool key_fits(X509 *leaf, EVP_PKEY *key, const char *key_file, const char *chain
               struct why *why);
 
 /* remote_key_new - something that OpenSSL takes for the private key of this
- * certificate, and that asks session_ask() when it is used */
+ * certificate, and that asks key_ask() when it is used */
 EVP_PKEY *remote_key_new(X509 *leaf, uint32_t number, const char *file, struct why *why);
 
-/* session_ask - the running session's keys are asked, and its handshake rests
+/* key_ask - the running session's keys are asked, and its handshake rests
  * until the answer is there. The length of the signature, 0: failed. */
-size_t session_ask(uint32_t key, enum tls_sign_kind kind, const unsigned char *p, size_t n,
+size_t key_ask(uint32_t key, enum tls_sign_kind kind, const unsigned char *p, size_t n,
                    unsigned char *signature, size_t room);
 
 /* --- what sessions need of contexts */
@@ -45,5 +45,5 @@ SSL *client_ssl(struct tls_client *t, const struct tls_peer *peer);
 void client_recall(struct tls_client *t, SSL *ssl, struct slice key);   /* try to resume */
 void client_keep(struct tls_client *t, struct slice key, SSL_SESSION *session);    /* takes it */
 void client_forget(struct tls_client *t, struct slice key);
-struct slice session_place(const SSL *ssl);     /* the key of a client's session */
-struct tls_client *session_client(const SSL *ssl);
+struct slice ssl_place(const SSL *ssl);     /* the key of a client's session */
+struct tls_client *ssl_client(const SSL *ssl);

@@ -49,7 +49,7 @@ static int rsa_private(int n, const unsigned char *from, unsigned char *to, RSA 
 
     if (n <= 0 || (padding != RSA_NO_PADDING && padding != RSA_PKCS1_PADDING))
         return -1;
-    if (session_ask(number_unpack(RSA_get_ex_data(rsa, rsa_index())), kind,
+    if (key_ask(number_unpack(RSA_get_ex_data(rsa, rsa_index())), kind,
                     from, (size_t)n, to, size) != size)
         return -1;
     return (int)size;
@@ -103,7 +103,7 @@ static int ec_sign(int type, const unsigned char *digest, int n, unsigned char *
     (void)r;
     if (n <= 0)
         return 0;
-    got = session_ask(number_unpack(EC_KEY_get_ex_data(ec, ec_index())), TLS_SIGN_ECDSA,
+    got = key_ask(number_unpack(EC_KEY_get_ex_data(ec, ec_index())), TLS_SIGN_ECDSA,
                       digest, (size_t)n, signature, room);
     *signature_n = (unsigned)got;
     return got > 0;

@@ -5,13 +5,13 @@
  *
  *     tls_handshake            the job's stack
  *       SSL_do_handshake  -->    ... rsa_private
- *                                     session_ask: makes the op, rests
+ *                                     key_ask: makes the op, rests
  *       WANT_ASYNC        <--
  *     keys->sign(op)           (nothing of the owner's runs over there)
  *       ...
  *     tls_signed: wake
  *     tls_handshake
- *       SSL_do_handshake  -->         session_ask: takes the signature, returns
+ *       SSL_do_handshake  -->         key_ask: takes the signature, returns
  *
  * A job that rests is always run to its end, because only then is its stack free:
  * a session that is given up meanwhile resumes it with a failure.
@@ -150,7 +150,7 @@ static void op_leave(struct tls_sign *op)
 }
 
 ON_JOB
-size_t session_ask(uint32_t key, enum tls_sign_kind kind, const unsigned char *p, size_t n,
+size_t key_ask(uint32_t key, enum tls_sign_kind kind, const unsigned char *p, size_t n,
                    unsigned char *signature, size_t room)
 {
     struct tls_session *t = running;
@@ -307,14 +307,14 @@ void tls_session_free(struct tls_session *t)
         session_end(t);
 }
 
-struct slice session_place(const SSL *ssl)
+struct slice ssl_place(const SSL *ssl)
 {
     const struct tls_session *t = SSL_get_app_data(ssl);
 
     return slice_of(t->place, t->place_n);
 }
 
-struct tls_client *session_client(const SSL *ssl)
+struct tls_client *ssl_client(const SSL *ssl)
 {
     const struct tls_session *t = SSL_get_app_data(ssl);
 

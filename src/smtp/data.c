@@ -132,3 +132,21 @@ enum data_result data_read(struct data_reader *d, struct slice in, size_t *used,
     *used = in.n - (size_t)(r.end - r.p);
     return d->state == END ? DATA_END : DATA_MORE;
 }
+
+void data_scan(struct data_reader *d, struct slice in)
+{
+    struct run r = { .d = d, .p = in.p, .end = slice_from(in, in.n).p };
+
+    while (r.p < r.end) {
+        if (d->state == BEGIN)
+            d->line = 0;
+        d->state = d->state == CR ? at_cr(&r) : at_text(&r);
+    }
+    d->size += in.n;
+}
+
+void data_scan_end(struct data_reader *d)
+{
+    if (d->state == CR)
+        d->faults |= DATA_BARE;
+}

@@ -35,6 +35,13 @@ typedef void data_sink_f(void *user, struct slice piece);
 enum data_result data_read(struct data_reader *d, struct slice in, size_t *used,
                            data_sink_f *sink, void *user);
 
+/* data_scan - text that comes in counted chunks (BDAT, RFC 3030): no dots, no end; only
+ * its faults and its size are noted. A CRLF may be cut by the end of a chunk. */
+void data_scan(struct data_reader *d, struct slice in);
+
+/* data_scan_end - there are no more chunks: a last CR was a bare one */
+void data_scan_end(struct data_reader *d);
+
 /* The other direction: text made ready to be sent (dots doubled). */
 struct data_writer { unsigned state; };
 

@@ -23,6 +23,8 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(EHLO,             250, BARE, 0,  "")                                                \
     R(SENDER_OK,        250, 1, 0,     "Sender ok")                                       \
     R(RCPT_OK,          250, 1, 5,     "Recipient ok")                                    \
+    R(RCPT_MAIL_ONLY,   250, 1, 5,     "User not active now, so will do mail")             \
+    R(CHUNK_OK,         250, 0, 0,     "Ok")                                              \
     R(ACCEPTED,         250, 0, 0,     "Ok")                                              \
     R(VRFY_OK,          250, 1, 5,     "Yes")                                             \
     R(RCPT_FORWARD,     251, 1, 5,     "User not local; will forward")                    \
@@ -38,6 +40,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(LINE_ENDLESS,     421, 5, 2,     "Line without end, closing connection")            \
     R(NO_SERVICE,       421, 3, 0,     "Service not available, closing connection")       \
     R(MAILBOX_BUSY,     450, 2, 0,     "Mailbox not available now, try again later")      \
+    R(NOT_ACTIVE,       450, 2, 1,     "User not active now")                             \
     R(RCPT_LATER,       451, 4, 3,     "Cannot check this recipient now, try again later") \
     R(LOCAL_TROUBLE,    451, 3, 0,     "Local trouble, try again later")                  \
     R(DISK_FULL,        452, 3, 1,     "Insufficient storage, try again later")           \
@@ -46,6 +49,8 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(LINE_TOO_LONG,    500, 5, 2,     "Line too long")                                   \
     R(BAD_BYTES,        500, 5, 2,     "Line with NUL, bare CR or bare LF")               \
     R(BAD_ARGUMENTS,    501, 5, 4,     "Syntax error in arguments")                       \
+    R(BAD_CHUNK,        501, 5, 4,     "No size of a chunk, closing connection")          \
+    R(HOLD_TOO_LONG,    501, 5, 4,     "Cannot be held so long")                          \
     R(BAD_DOMAIN,       501, 5, 4,     "Bad domain or address literal")                   \
     R(BAD_SENDER,       501, 1, 7,     "Bad sender address syntax")                       \
     R(BAD_RCPT,         501, 1, 3,     "Bad recipient address syntax")                    \
@@ -55,6 +60,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(MAIL_TWICE,       503, 5, 1,     "Sender already given; one MAIL at a time")        \
     R(NEED_MAIL,        503, 5, 1,     "Send MAIL first")                                 \
     R(NEED_RCPT,        503, 5, 1,     "Send RCPT first")                                 \
+    R(NEED_BDAT,        503, 5, 1,     "BODY=BINARYMIME goes with BDAT")                  \
     R(OUT_OF_ORDER,     503, 5, 1,     "Command out of order")                            \
     R(BAD_PARAMETER,    504, 5, 4,     "Parameter not implemented")                       \
     R(NEED_TLS,         530, 7, 0,     "Must issue a STARTTLS command first")             \
@@ -63,6 +69,8 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(NO_EXPN,          550, 7, 1,     "Access denied: enough names were asked for")      \
     R(EXPN_AMBIGUOUS,   550, 1, 4,     "Ambiguous")                                       \
     R(NO_RELAY,         550, 7, 1,     "Relaying denied")                                 \
+    R(OLDER_THAN_USER,  550, 7, 17,    "The address was somebody else's then")            \
+    R(BARE_CHUNK,       550, 6, 0,     "Message with bare LF, bare CR or NUL refused without BODY=BINARYMIME") \
     R(BARE_LF,          550, 6, 0,     "Message with bare LF, bare CR or NUL refused")    \
     R(NULL_MX,          556, 1, 10,    "Recipient's domain accepts no mail")              \
     R(TEXT_LINE_LONG,   550, 6, 0,     "Line of text too long")                           \
@@ -76,6 +84,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(EARLY_TALKER,     554, 5, 0,     "Did not wait for the greeting")                   \
     R(LOOPS,            554, 4, 6,     "Too many hops: this message loops")               \
     R(NOT_ACCEPTED,     554, 6, 0,     "Message not accepted")                            \
+    R(BY_TOO_SOON,      555, 5, 4,     "Cannot promise delivery so soon")                 \
     R(UNKNOWN_PARAMETER,555, 5, 4,     "Parameter not recognized")
 
 enum reply_id {

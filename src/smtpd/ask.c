@@ -137,6 +137,7 @@ static bool on_resolved(struct asks *a, struct wire *w)
         return true;
     session_resolved(s, it.serial, it.rcpt, &(struct answer){
         .fate = m.fate == FATE_DONE ? FATE_DONE : m.fate == FATE_NEVER ? FATE_NEVER : FATE_LATER,
+        .terminal = m.terminal != 0, .since = m.since,
         .nentries = m.nentries, .entries = m.entries });
     a->go(s);
     return true;

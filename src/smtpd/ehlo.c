@@ -2,12 +2,13 @@
  *
  * A feature without a row is announced nowhere, whatever is granted.
  */
+#include "base/date.h"
 #include "smtpd/ehlo.h"
 
 /* Writes the line behind the keyword; NULL: there is nothing behind it. */
 typedef void line_f(const struct session *s, struct reply *r);
 
-static line_f on_size;
+static line_f on_size, on_by, on_hold, on_limits;
 
 static const struct row {
     enum feature feature;
@@ -16,6 +17,20 @@ static const struct row {
     { FEATURE_PIPELINING, NULL },
     { FEATURE_SIZE,       on_size },
     { FEATURE_8BITMIME,   NULL },
+    { FEATURE_CHUNKING,   NULL },
+    { FEATURE_BINARYMIME, NULL },
+    { FEATURE_SMTPUTF8,   NULL },
+    { FEATURE_DSN,        NULL },
+    { FEATURE_DELIVERBY,  on_by },
+    { FEATURE_FUTURERELEASE, on_hold },
+    { FEATURE_MT_PRIORITY, NULL },
+    { FEATURE_REQUIRETLS, NULL },
+    { FEATURE_RRVS,       NULL },
+    { FEATURE_NO_SOLICITING, NULL },
+    { FEATURE_LIMITS,     on_limits },
+    { FEATURE_SEND,       NULL },
+    { FEATURE_SOML,       NULL },
+    { FEATURE_SAML,       NULL },
     { FEATURE_EXPN,       NULL },
     { FEATURE_HELP,       NULL },
     { FEATURE_ENHANCED,   NULL },
@@ -25,6 +40,38 @@ static void on_size(const struct session *s, struct reply *r)
 {
     reply_add(r, REPLY_EHLO, "SIZE %llu",
               (unsigned long long)s->server->conf->limits.message_size);
+}
+
+/* on_by - the least time that it may ask for (RFC 2852 §2) */
+
+static void on_by(const struct session *s, struct reply *r)
+{
+    int64_t least = s->server->conf->limits.deliver_by / 1000;
+
+    if (least > 0)
+        reply_add(r, REPLY_EHLO, "DELIVERBY %lld", (long long)least);
+    else
+        reply_add(r, REPLY_EHLO, "DELIVERBY");
+}
+
+/* on_hold - how long, and until when at most (RFC 4865 §3) */
+
+static void on_hold(const struct session *s, struct reply *r)
+{
+    int64_t most = s->server->conf->limits.future_release;
+    char moment[DATE_TEXT];
+
+    reply_add(r, REPLY_EHLO, "FUTURERELEASE %lld %s", (long long)(most / 1000),
+              date_stamp(s->server->wall + most, moment));
+}
+
+/* on_limits - RFC 9422 §4 */
+
+static void on_limits(const struct session *s, struct reply *r)
+{
+    reply_add(r, REPLY_EHLO, "LIMITS MAILMAX=%llu RCPTMAX=%llu",
+              (unsigned long long)s->server->conf->limits.messages,
+              (unsigned long long)s->server->conf->limits.recipients);
 }
 
 unsigned ehlo_write(const struct session *s, struct reply *r)

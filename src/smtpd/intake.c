@@ -10,6 +10,7 @@
 #include "base/crc32c.h"
 #include "mail/envelope.h"
 #include "mail/received.h"
+#include "mail/wishes.h"
 #include "smtpd/intake.h"
 
 enum { SLACK = 1 };     /* data_read may give one octet more than it was given */
@@ -54,6 +55,17 @@ static bool write_all(int fd, struct slice bytes)
     return true;
 }
 
+/* look_at_header - while its beginning is still in memory */
+
+static void look_at_header(struct session *s)
+{
+    struct tx *tx = s->tx;
+
+    if (!tx->header_seen && !tx->wishes.requiretls)
+        tx->tls_optional = wishes_tls_optional(buf_view(&s->body));
+    tx->header_seen = true;
+}
+
 /* spill - move the text in memory to the file */
 
 static bool spill(struct session *s)
@@ -61,6 +73,7 @@ static bool spill(struct session *s)
     struct slice text = buf_view(&s->body);
     struct tx *tx = s->tx;
 
+    look_at_header(s);
     if (!write_all(tx->lent.fd, text))
         return false;
     tx->crc = crc32c(tx->crc, text);
@@ -99,16 +112,23 @@ static void take_piece(void *user, struct slice piece)
     buf_put_slice(&s->body, piece);
 }
 
+/* faults - in a message of BODY=BINARYMIME every octet is right */
+
+static unsigned faults(const struct tx *tx)
+{
+    return tx->wishes.body == BODY_BINARYMIME ? 0 : tx->data.faults & (DATA_BARE | DATA_LONG);
+}
+
 static enum reply_id verdict(const struct session *s)
 {
     const struct conf *conf = s->server->conf;
     const struct tx *tx = s->tx;
 
-    if (tx->data.faults & DATA_BARE)
-        return REPLY_BARE_LF;
+    if (faults(tx) & DATA_BARE)
+        return tx->chunked ? REPLY_BARE_CHUNK : REPLY_BARE_LF;
     if (tx->data.size > conf->limits.message_size)
         return REPLY_TOO_BIG;
-    if (tx->data.faults & DATA_LONG)
+    if (faults(tx) & DATA_LONG)
         return REPLY_TEXT_LINE_LONG;
     if (tx->hops.hops > conf->limits.hops)
         return REPLY_LOOPS;
@@ -123,6 +143,7 @@ static void hand_over(struct session *s)
 {
     struct tx *tx = s->tx;
 
+    look_at_header(s);
     if (tx->lent.number != 0) {
         close(tx->lent.fd);
         tx->lent.fd = -1;
@@ -135,6 +156,8 @@ static void hand_over(struct session *s)
 
 static void intake_end(struct session *s)
 {
+    static struct reply refusal;        /* never has a text */
+    unsigned n = s->tx->accepted;
     enum reply_id id;
 
     if (s->tx->lent.number != 0 && !spill(s))
@@ -145,7 +168,8 @@ static void intake_end(struct session *s)
         return;
     }
     tx_drop(s);
-    session_say(s, id);
+    refusal.id = id;
+    session_say_each(s, &refusal, n);
 }
 
 size_t intake_read(struct session *s, struct slice in)
@@ -164,12 +188,36 @@ size_t intake_read(struct session *s, struct slice in)
     s->deadline = s->server->mono + s->server->conf->limits.data_timeout;
     if (s->body.full)
         break_down(s);
-    if (!tx->discard && (tx->data.faults & (DATA_BARE | DATA_LONG)
+    if (!tx->discard && (faults(tx) != 0
                          || tx->data.size > s->server->conf->limits.message_size))
         give_up(s);
     if (result == DATA_END)
         intake_end(s);
     return used;
+}
+
+size_t intake_chunk(struct session *s, struct slice in)
+{
+    struct tx *tx = s->tx;
+
+    if (!make_room(s))
+        return 0;
+    if (!tx->discard)
+        in = slice_first(in, s->body.max - s->body.n);
+    data_scan(&tx->data, in);
+    take_piece(s, in);
+    s->deadline = s->server->mono + s->server->conf->limits.data_timeout;
+    if (s->body.full)
+        break_down(s);
+    if (!tx->discard && faults(tx) != 0)
+        give_up(s);
+    return in.n;
+}
+
+void intake_finish(struct session *s)
+{
+    data_scan_end(&s->tx->data);
+    intake_end(s);
 }
 
 /* only_rcpt - the recipient's address if there is just one */
@@ -184,7 +232,7 @@ static struct slice only_rcpt(const struct session *s)
     return r.original.n > 0 ? r.original : r.address;
 }
 
-void intake_begin(struct session *s)
+void intake_begin(struct session *s, enum stage stage)
 {
     struct tx *tx = s->tx;
     struct server *server = s->server;
@@ -197,8 +245,12 @@ void intake_begin(struct session *s)
     s->messages++;
     if (!received_write(&(struct received){
             .helo = s->helo, .client = s->client, .hostname = server->conf->hostname,
-            .protocol = s->esmtp ? SLICE_LIT("ESMTP") : SLICE_LIT("SMTP"),
+            .protocol = received_protocol(session_way(s)), .name = s->name,
+            .tls = s->tls_note, .requiretls = tx->wishes.requiretls,
+            .solicit = tx->wishes.solicit, .prioritized = tx->wishes.has_priority,
+            .priority = tx->wishes.priority,
             .id = tx->id, .rcpt = only_rcpt(s), .now = server->wall }, &s->body))
         tx->broken = true;
-    session_enter(s, S_TEXT);
+    tx->chunked = stage == S_CHUNKS;
+    session_enter(s, stage);
 }

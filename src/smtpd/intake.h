@@ -2,8 +2,16 @@
 #pragma once
 #include "smtpd/session.h"
 
-/* intake_begin - DATA was accepted: name the message, begin with our Received field */
-void intake_begin(struct session *s);
+/* intake_begin - DATA or the first BDAT was accepted: name the message, begin with our
+ * Received field, and enter `stage` */
+void intake_begin(struct session *s, enum stage stage);
+
+/* intake_chunk - take octets of a chunk, as they are; returns how many (0: waiting for a
+ * file) */
+size_t intake_chunk(struct session *s, struct slice in);
+
+/* intake_finish - the last chunk is whole: the message is handed over, or refused */
+void intake_finish(struct session *s);
 
 /* intake_read - take text; returns bytes used (0: waiting for a file) */
 size_t intake_read(struct session *s, struct slice in);

@@ -3,7 +3,8 @@
  *     listener is a sink                  accepted as it is
  *     domain of ours                      its table, or lookup, decides
  *     postmaster (RFC 5321 §4.5.1)        always accepted
- *     anything else, trusted client       accepted, to be relayed
+ *     anything else, trusted client or
+ *     one who has logged in               accepted, to be relayed
  *     anything else                       550 5.7.1
  *
  * An address literal is ours only if it is configured like a domain (A087).
@@ -11,6 +12,8 @@
  */
 #include "base/map.h"
 #include "mail/envelope.h"
+#include "mail/wishes.h"
+#include "smtpd/params.h"
 #include "smtpd/policy.h"
 #include "smtpd/verbs.h"
 
@@ -30,23 +33,43 @@ static bool our_postmaster(const struct session *s, const struct mailbox *m)
         && (m->domain.n == 0 || slice_ieq(m->domain, s->server->conf->hostname));
 }
 
+/* asks_more - only lookup knows who is logged in, and since when an address is whose */
+
+static bool asks_more(const struct session *s, const struct rcpt_command *r)
+{
+    return s->tx->wishes.verb != TX_MAIL || r->has_rrvs;
+}
+
 /* judge_local - an address of a domain of ours. REPLY_NONE: ask lookup. */
 
 static unsigned judge_local(struct session *s, const struct conf_domain *domain,
-                            const struct mailbox *m)
+                            const struct rcpt_command *r)
 {
+    const struct mailbox *m = &r->rcpt;
+
     switch (s->server->world->known(s->server->ctx, domain, m)) {
-    case KNOWN_YES:     return REPLY_RCPT_OK;
+    case KNOWN_YES:     return asks_more(s, r) ? REPLY_NONE : REPLY_RCPT_OK;
     case KNOWN_NO:      return is_postmaster(m->text) ? REPLY_RCPT_OK : REPLY_NO_SUCH_USER;
     case KNOWN_TROUBLE: return REPLY_RCPT_LATER;
     default:            return REPLY_NONE;
     }
 }
 
+/* judge_far - somebody else's domain. Nobody's terminal is there to be written to, but
+ * perhaps one beyond (RFC 1123 §5.2.4: 251 warns of that). */
+
+static unsigned judge_far(const struct session *s, const struct mailbox *m)
+{
+    if (m->domain.n == 0 || (!s->trusted && s->account.n == 0))
+        return REPLY_NO_RELAY;
+    return s->tx->wishes.verb == TX_MAIL ? REPLY_RCPT_OK : REPLY_RCPT_FORWARD;
+}
+
 /* judge - a reply, or REPLY_NONE: lookup must be asked about *address */
 
-static unsigned judge(struct session *s, const struct mailbox *m, struct slice *address)
+static unsigned judge(struct session *s, const struct rcpt_command *r, struct slice *address)
 {
+    const struct mailbox *m = &r->rcpt;
     const struct conf_domain *domain;
 
     *address = m->text;
@@ -54,12 +77,12 @@ static unsigned judge(struct session *s, const struct mailbox *m, struct slice *
         return REPLY_RCPT_OK;
     domain = conf_domain_find(s->server->conf, m->domain);
     if (domain != NULL)
-        return judge_local(s, domain, m);
+        return judge_local(s, domain, r);
     if (our_postmaster(s, m)) {
         *address = SLICE_LIT("postmaster");
         return REPLY_NONE;
     }
-    return s->trusted && m->domain.n > 0 ? REPLY_RCPT_OK : REPLY_NO_RELAY;
+    return judge_far(s, m);
 }
 
 /* ------------------------------------------------------------ into the list -- */
@@ -133,50 +156,55 @@ static bool put_rcpt(struct session *s, const struct recipient *r)
 
 /* put_plain - the address as it was asked for; one without a domain gets ours */
 
-static bool put_plain(struct session *s, struct slice address)
+static bool put_plain(struct session *s, struct slice address, struct slice extra)
 {
     const struct conf *conf = s->server->conf;
-    struct slice home = conf->ndomains > 0 && s->listen->role == LISTEN_MX
+    struct slice home = conf->ndomains > 0 && s->listen->role != LISTEN_SINK
                       ? conf->domains[0].name : conf->hostname;
     struct slice whole = address;
 
     if (slice_chr(address, '@') == address.n)
         whole = arena_printf(&s->arena, "%.*s@%.*s", SLICE(address), SLICE(home));
-    return whole.n > 0 && put_rcpt(s, &(struct recipient){ .address = whole });
+    return whole.n > 0 && put_rcpt(s, &(struct recipient){ .address = whole, .extra = extra });
 }
 
-/* put_entries - what the address stands for, after aliases */
+/* put_entries - what the address stands for, after aliases. An alias for one address is
+ * that address (RFC 3461 §5.2.7.2); what became of others is marked, so that the queue
+ * can report it and send on what may go on. */
 
-static bool put_entries(struct session *s, struct slice asked, struct slice entries, uint32_t n)
+static bool put_entries(struct session *s, const struct rcpt_wait *asked)
 {
-    struct wire w = wire_reader(entries);
+    struct wire w = wire_reader(asked->entries);
+    uint32_t n = asked->nentries;
     bool ok = true;
 
     for (uint32_t i = 0; ok && i < n; i++) {
         struct slice address = wire_get_bytes(&w);
         struct slice return_path = wire_get_bytes(&w);
 
+        struct slice extra = return_path.n > 0 ? extra_marked(asked->extra, "list", &s->arena)
+                           : n > 1 ? extra_marked(asked->extra, "alias", &s->arena) : asked->extra;
+
         ok = !w.bad && put_rcpt(s, &(struct recipient){
-            .address = address, .return_path = return_path,
-            .original = slice_eq(address, asked) ? (struct slice){ 0 } : asked });
+            .address = address, .return_path = return_path, .extra = extra,
+            .original = slice_eq(address, asked->address) ? (struct slice){ 0 } : asked->address });
     }
     return ok;
 }
 
 /* rcpt_take - an accepted recipient becomes part of the envelope, wholly or not at all */
 
-static enum reply_id rcpt_take(struct session *s, struct slice address,
-                               struct slice entries, uint32_t nentries)
+static enum reply_id rcpt_take(struct session *s, const struct rcpt_wait *r)
 {
     struct tx *tx = s->tx;
     size_t before = s->rcpts.n;
     uint32_t count = tx->nrcpts;
     bool ok = tx->accepted < s->server->conf->limits.recipients;
 
-    if (ok && nentries > 0)
-        ok = put_entries(s, address, entries, nentries);
+    if (ok && r->nentries > 0)
+        ok = put_entries(s, r);
     else if (ok)
-        ok = put_plain(s, address);
+        ok = put_plain(s, r->address, r->extra);
     if (!ok && s->rcpts.n != before) {
         s->rcpts.n = before;
         tx->nrcpts = count;
@@ -189,10 +217,15 @@ static enum reply_id rcpt_take(struct session *s, struct slice address,
     }
     tx->accepted++;
     session_enter(s, S_RCPTS);
-    return REPLY_RCPT_OK;
+    return r->reply;
 }
 
 /* --------------------------------------------------------------- the line -- */
+
+static bool good(unsigned id)
+{
+    return reply_code((enum reply_id)id) < 300;
+}
 
 static struct rcpt_wait *line_up(struct session *s)
 {
@@ -222,9 +255,9 @@ static void settle_first(struct session *s)
     if (tx->first == NULL)
         tx->last = NULL;
     tx->nwaiting--;
-    if (id == REPLY_RCPT_OK)
-        id = rcpt_take(s, w->address, w->entries, w->nentries);
-    tx->refused += id != REPLY_RCPT_OK;
+    if (good(id))
+        id = rcpt_take(s, w);
+    tx->refused += !good(id);
     session_say(s, id);
 }
 
@@ -254,14 +287,16 @@ bool rcpt_line_up(struct session *s, enum reply_id id)
 
 /* rcpt_ask - line it up and ask lookup; its answer may come before this returns */
 
-static unsigned rcpt_ask(struct session *s, struct slice address)
+static unsigned rcpt_ask(struct session *s, const struct rcpt_wait *r)
 {
-    struct slice copy = arena_copy(&s->arena, address);
+    struct slice copy = arena_copy(&s->arena, r->address);
     struct rcpt_wait *w = line_up(s);
 
     if (w == NULL || s->arena.spent)
         return REPLY_NO_SERVICE;
     w->address = copy;
+    w->extra = r->extra;
+    w->rrvs = r->rrvs;
     w->ticket = ++s->tx->ticket;
     s->tx->rcpt_deadline = s->server->mono + WORLD_PATIENCE;
     s->server->world->resolve(s->server->ctx, s, w->ticket, copy);
@@ -270,32 +305,47 @@ static unsigned rcpt_ask(struct session *s, struct slice address)
 
 /* rcpt_behind - decided at once, but others wait before it */
 
-static unsigned rcpt_behind(struct session *s, unsigned id, struct slice address)
+static unsigned rcpt_behind(struct session *s, const struct rcpt_wait *r)
 {
-    struct slice copy = arena_copy(&s->arena, address);
+    struct slice copy = arena_copy(&s->arena, r->address);
     struct rcpt_wait *w = line_up(s);
 
     if (w == NULL || s->arena.spent)
         return REPLY_NO_SERVICE;
     w->address = copy;
+    w->extra = r->extra;
     w->answered = true;
-    w->reply = (enum reply_id)id;
+    w->reply = r->reply;
     return REPLY_NONE;
 }
 
-unsigned rcpt_add(struct session *s, const struct mailbox *m)
-{
-    struct slice address = m->text;
-    unsigned id = s->tx->accepted >= s->server->conf->limits.recipients
-                ? REPLY_TOO_MANY_RCPTS : judge(s, m, &address);
+/* limits - what refuses one recipient and leaves the others */
 
+static unsigned limits(const struct session *s)
+{
+    if (s->tx->accepted >= s->server->conf->limits.recipients)
+        return REPLY_TOO_MANY_RCPTS;
+    return s->server->world->room(s->server->ctx) == ROOM_FULL ? REPLY_DISK_FULL : REPLY_OK;
+}
+
+unsigned rcpt_add(struct session *s, const struct rcpt_command *r)
+{
+    struct rcpt_wait it = { .address = r->rcpt.text,
+                            .rrvs = r->has_rrvs && !wishes_role(r->rcpt.local) ? r->rrvs : 0 };
+    unsigned id = params_rcpt(r, &s->arena, &it.extra);
+
+    if (id == REPLY_OK)
+        id = limits(s);
+    if (id == REPLY_OK)
+        id = judge(s, r, &it.address);
     if (id == REPLY_NONE)
-        return rcpt_ask(s, address);
+        return rcpt_ask(s, &it);
+    it.reply = (enum reply_id)id;
     if (s->tx->first != NULL)
-        return rcpt_behind(s, id, address);
-    if (id == REPLY_RCPT_OK)
-        id = rcpt_take(s, address, (struct slice){ 0 }, 0);
-    s->tx->refused += id != REPLY_RCPT_OK;
+        return rcpt_behind(s, &it);
+    if (good(id))
+        id = rcpt_take(s, &it);
+    s->tx->refused += !good(id);
     return id;
 }
 
@@ -311,11 +361,27 @@ static struct rcpt_wait *find(struct session *s, uint32_t serial, uint32_t ticke
     return NULL;
 }
 
-static enum reply_id reply_for(const struct rcpt_wait *w, enum fate fate)
+/* reply_active - he is there; what that means for the command (RFC 821 §3.4) */
+
+static enum reply_id reply_active(enum tx_verb verb, bool terminal)
 {
-    if (fate == FATE_DONE || (fate == FATE_NEVER && is_postmaster(w->address)))
+    if (terminal || verb == TX_MAIL || verb == TX_SAML)
         return REPLY_RCPT_OK;
-    return fate == FATE_NEVER ? REPLY_NO_SUCH_USER : REPLY_RCPT_LATER;
+    return verb == TX_SEND ? REPLY_NOT_ACTIVE : REPLY_RCPT_MAIL_ONLY;
+}
+
+static enum reply_id reply_for(const struct session *s, const struct rcpt_wait *w,
+                               const struct answer *answer)
+{
+    enum tx_verb verb = s->tx->wishes.verb;
+
+    if (answer->fate == FATE_NEVER && is_postmaster(w->address))
+        return reply_active(verb, false);
+    if (answer->fate != FATE_DONE)
+        return answer->fate == FATE_NEVER ? REPLY_NO_SUCH_USER : REPLY_RCPT_LATER;
+    if (w->rrvs != 0 && answer->since != 0 && answer->since > w->rrvs / 1000)
+        return REPLY_OLDER_THAN_USER;
+    return reply_active(verb, answer->terminal);
 }
 
 void session_resolved(struct session *s, uint32_t serial, uint32_t ticket,
@@ -326,7 +392,7 @@ void session_resolved(struct session *s, uint32_t serial, uint32_t ticket,
     if (w == NULL)
         return;
     w->answered = true;
-    w->reply = reply_for(w, answer->fate);
+    w->reply = reply_for(s, w, answer);
     if (answer->fate == FATE_DONE && answer->nentries > 0) {
         w->entries = arena_copy(&s->arena, answer->entries);
         w->nentries = answer->nentries;

@@ -7,7 +7,7 @@
 #include "smtpd/session.h"
 
 /* rcpt_add - a RCPT command. The reply's name, or REPLY_NONE: lined up. */
-unsigned rcpt_add(struct session *s, const struct mailbox *m);
+unsigned rcpt_add(struct session *s, const struct rcpt_command *r);
 
 /* rcpt_line_up - put the reply to a bad RCPT behind those that wait. False:
  * nothing waits, say it at once. */

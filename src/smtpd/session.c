@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include "log/log.h"
 #include "mail/envelope.h"
+#include "mail/received.h"
 #include "smtpd/intake.h"
+#include "smtpd/params.h"
 #include "smtpd/policy.h"
 #include "smtpd/verbs.h"
 
@@ -25,7 +27,8 @@ static unsigned entrances(enum stage stage)
     case S_SENDER:   return S_READY;
     case S_RCPTS:    return S_SENDER | S_RCPTS;
     case S_TEXT:     return S_RCPTS;
-    case S_COMMIT:   return S_TEXT;
+    case S_CHUNKS:   return S_RCPTS;
+    case S_COMMIT:   return S_TEXT | S_CHUNKS;
     default:         return S_GREETING | S_START | S_READY;
     }
 }
@@ -44,17 +47,18 @@ void session_enter(struct session *s, enum stage stage)
 
 /* ------------------------------------------------------- the transaction -- */
 
-bool tx_begin(struct session *s, const struct mail_command *m)
+bool tx_begin(struct session *s, const struct mailbox *sender, const struct wishes *wishes)
 {
     struct tx *tx = arena_alloc(&s->arena, sizeof *tx);
-    struct slice sender = arena_copy(&s->arena, m->sender.text);
+    struct slice text = arena_copy(&s->arena, sender->text);
 
+    if (tx != NULL)
+        tx->wishes = wishes_copy(&s->arena, wishes);
     if (tx == NULL || s->arena.spent) {
         arena_reset(&s->arena);
         return false;
     }
-    tx->sender = m->sender.null ? (struct slice){ 0 } : sender;
-    tx->body8 = m->body == BODY_8BITMIME;
+    tx->sender = sender->null ? (struct slice){ 0 } : text;
     tx->arrived = s->server->wall;
     s->tx = tx;
     s->tx_serial++;
@@ -69,6 +73,8 @@ void tx_drop(struct session *s)
     if (s->tx == NULL)
         return;
     intake_release(s);
+    free((char *)(uintptr_t)s->xforward.p);     /* it was for this message */
+    s->xforward = (struct slice){ 0 };
     s->tx = NULL;
     s->wait = WAIT_CLIENT;
     arena_reset(&s->arena);
@@ -80,28 +86,35 @@ void tx_drop(struct session *s)
     s->deadline = s->server->mono + s->server->conf->limits.command_timeout;
 }
 
+unsigned session_way(const struct session *s)
+{
+    return (s->esmtp ? RECEIVED_ESMTP : 0u) | (s->lmtp ? RECEIVED_LMTP : 0u)
+         | (s->secure ? RECEIVED_TLS : 0u) | (s->account.n > 0 ? RECEIVED_AUTH : 0u)
+         | (s->tx != NULL && s->tx->wishes.utf8 ? RECEIVED_UTF8 : 0u);
+}
+
 bool session_envelope(const struct session *s, struct buf *out)
 {
+    static struct buf extra = { .max = ENVELOPE_EXTRA_MAX };
     const struct tx *tx = s->tx;
     struct wire w = wire_writer(out);
     char client[IP_TEXT], name[ID_TEXT + 1];
 
     envelope_put(&w, &(struct envelope){
         .arrived = tx->arrived,
-        .flags = (tx->data.faults & DATA_8BIT ? ENV_8BIT : 0u)
-               | (tx->body8 ? ENV_BODY8 : 0u)
-               | (s->listen->role == LISTEN_SINK ? ENV_SINK : 0u),
+        .flags = wishes_flags(s),
         .hops = tx->hops.hops,
         .sender = tx->sender,
         .client = slice_cstr(ip_text(&s->client, client)),
         .helo = s->helo,
-        .protocol = s->esmtp ? SLICE_LIT("ESMTP") : SLICE_LIT("SMTP"),
+        .protocol = received_protocol(session_way(s)),
         .listener = s->listen->address,
         .session = slice_cstr(id_text(s->number, name)),
+        .extra = wishes_extra(s, &extra),
         .nrcpts = tx->nrcpts,
         .rcpts = buf_view(&s->rcpts),
     });
-    return !w.bad && !out->full;
+    return !w.bad && !out->full && !extra.full;
 }
 
 /* ---------------------------------------------------------------- replies -- */
@@ -111,7 +124,7 @@ bool session_envelope(const struct session *s, struct buf *out)
 static bool reply_ends(enum reply_id id)
 {
     switch (id) {
-    case REPLY_BYE: case REPLY_NOT_SMTP: case REPLY_BARE_LF:
+    case REPLY_BYE: case REPLY_NOT_SMTP: case REPLY_BARE_LF: case REPLY_BAD_CHUNK:
     case REPLY_OUT_OF_STEP: case REPLY_EARLY_TALKER:
         return true;
     default:
@@ -181,6 +194,13 @@ void session_say_reply(struct session *s, const struct reply *r)
         write_reply(s, r);
 }
 
+void session_say_each(struct session *s, const struct reply *r, unsigned n)
+{
+    write_reply(s, r);
+    for (; s->lmtp && n > 1 && s->stage != S_ENDED; n--)
+        reply_write(s->out, r, s->esmtp);
+}
+
 void session_answer(struct session *s, const struct reply *r)
 {
     if (s->stage != S_ENDED && !rcpt_line_up(s, r->id))
@@ -204,6 +224,11 @@ void session_grants(struct session *s)
     enum who who = s->account.n > 0 ? WHO_AUTHENTICATED : s->trusted ? WHO_TRUSTED : WHO_STRANGER;
 
     s->granted = s->listen->offers[who] | conf_grants(s->server->conf, &s->client, s->account);
+    s->granted |= conf_grants(s->server->conf, &s->peer, s->account) & FEATURE(XCLIENT);
+    if (!(s->granted & FEATURE(CHUNKING)))
+        s->granted &= ~FEATURE(BINARYMIME);     /* RFC 3030 §3 */
+    if (!(s->granted & FEATURE(8BITMIME)))
+        s->granted &= ~FEATURE(SMTPUTF8);       /* RFC 6531 §3.1 */
     if (s->secure)
         s->granted &= ~FEATURE(STARTTLS);
     else
@@ -277,7 +302,7 @@ static void line_wrong(struct session *s, enum line_result result)
 {
     static struct reply r;
 
-    r.id = result == LINE_BAD ? REPLY_BAD_BYTES
+    r.id = s->line_chunk ? REPLY_BAD_CHUNK : result == LINE_BAD ? REPLY_BAD_BYTES
          : result == LINE_LONG ? REPLY_LINE_TOO_LONG : REPLY_LINE_ENDLESS;
     session_answer(s, &r);
 }
@@ -323,9 +348,13 @@ static size_t command_step(struct session *s, struct slice in)
     struct line_reader before = s->reader;
     struct slice line;
     size_t used;
-    enum line_result result = line_next(&s->reader, in, s->server->conf->limits.command_line,
-                                        &line, &used);
+    enum line_result result;
 
+    if (!s->reader.discarding) {
+        s->line_max = verb_line_max(s, in);
+        s->line_chunk = verb_chunk(s, in);
+    }
+    result = line_next(&s->reader, in, s->line_max, &line, &used);
     if (result == LINE_MORE)
         return used;
     s->input_waiting = used < in.n;
@@ -402,9 +431,11 @@ void session_committed(struct session *s, enum committed how)
 {
     static struct reply reply;
     char id[ID_TEXT + 1];
+    unsigned n;
 
     if (s->stage != S_COMMIT)
         return;
+    n = s->tx->accepted;
     reply.len = 0;
     reply.id = how == COMMITTED_FULL ? REPLY_DISK_FULL : REPLY_LOCAL_TROUBLE;
     s->tx->lent = (struct lent){ 0 };       /* the queue has it, or forgot it */
@@ -415,7 +446,7 @@ void session_committed(struct session *s, enum committed how)
         s->junk = 0;
     }
     tx_drop(s);
-    write_reply(s, &reply);
+    session_say_each(s, &reply, n);
     if (s->server->draining)
         session_drain(s);
 }
@@ -424,7 +455,7 @@ void session_queue_lost(struct session *s)
 {
     struct tx *tx = s->tx;
 
-    if (tx == NULL || tx->lent.number == 0 || s->stage != S_TEXT)
+    if (tx == NULL || tx->lent.number == 0 || !(s->stage & (S_TEXT | S_CHUNKS)))
         return;
     intake_release(s);
     tx->broken = tx->discard = true;
@@ -432,6 +463,13 @@ void session_queue_lost(struct session *s)
 }
 
 /* ------------------------------------------------------- time and the end -- */
+
+/* in_text - octets of a message are coming */
+
+static bool in_text(const struct session *s)
+{
+    return s->stage == S_TEXT || (s->stage == S_CHUNKS && s->aside != NULL);
+}
 
 /* slow - does a client send its text below the least rate? Measured over 30 s. */
 
@@ -442,7 +480,7 @@ static bool slow(struct session *s)
     uint64_t least = s->server->conf->limits.min_data_rate * (WINDOW / 1000);
     uint64_t came;
 
-    if (s->stage != S_TEXT || least == 0 || s->server->mono - tx->window < WINDOW)
+    if (!in_text(s) || least == 0 || s->server->mono - tx->window < WINDOW)
         return false;
     came = tx->data.size - tx->window_size;
     tx->window = s->server->mono;
@@ -469,7 +507,7 @@ static void tick_client(struct session *s)
         session_say(s, REPLY_TIMED_OUT);
     else if (slow(s))
         session_say(s, REPLY_TOO_SLOW);
-    else if (s->stage != S_TEXT && now - s->began > s->server->conf->limits.session_timeout)
+    else if (!in_text(s) && now - s->began > s->server->conf->limits.session_timeout)
         session_say(s, REPLY_TIMED_OUT);
 }
 
@@ -521,7 +559,7 @@ void session_begin(struct session *s, struct server *server, const struct conf_l
 {
     *s = (struct session){
         .server = server, .listen = listen, .user = user, .out = out, .number = number,
-        .client = *client, .stage = S_GREETING, .began = server->mono,
+        .client = *client, .peer = *client, .stage = S_GREETING, .began = server->mono,
         .trusted = conf_trusts(server->conf, client),
         .arena = ARENA(ARENA_MAX), .rcpts = BUF(ENVELOPE_MAX), .body = BUF(BODY_INLINE + 4096),
     };
@@ -540,7 +578,8 @@ void session_greet(struct session *s, bool early)
         return;
     }
     reply.len = 0;
-    reply_add(&reply, REPLY_GREETING, "%.*s ESMTP Postrider", SLICE(s->server->conf->hostname));
+    reply_add(&reply, REPLY_GREETING, "%.*s %s Postrider", SLICE(s->server->conf->hostname),
+              s->listen->role == LISTEN_LMTP ? "LMTP" : "ESMTP");
     session_enter(s, S_START);
     s->deadline = s->server->mono + s->server->conf->limits.command_timeout;
     write_reply(s, &reply);
@@ -565,5 +604,8 @@ void session_end(struct session *s)
     free((char *)(uintptr_t)s->helo.p);
     free((char *)(uintptr_t)s->account.p);
     free((char *)(uintptr_t)s->tls_note.p);
+    free((char *)(uintptr_t)s->name.p);
+    free((char *)(uintptr_t)s->xforward.p);
+    s->name = s->xforward = (struct slice){ 0 };
     s->helo = s->account = s->tls_note = (struct slice){ 0 };
 }

@@ -12,7 +12,9 @@
  *     SENDER      tx_begin: MAIL                     RCPTS, READY
  *     RCPTS       rcpt_take (policy.c): RCPT         TEXT, READY
  *     TEXT        intake_begin: DATA                 COMMIT, READY
- *     COMMIT      hand_over (intake.c): final dot    READY
+ *     CHUNKS      intake_begin: BDAT                 COMMIT, READY
+ *     COMMIT      hand_over (intake.c): final dot,   READY
+ *                 last chunk
  *     ENDED       session_stop, session_end          -
  *
  * There is a transaction exactly in SENDER to COMMIT, and tx_drop() is the one
@@ -38,9 +40,10 @@ enum stage {
     S_TEXT     = 1 << 5,
     S_COMMIT   = 1 << 6,
     S_ENDED    = 1 << 7,
+    S_CHUNKS   = 1 << 8,
 
-    S_IN_TX    = S_SENDER | S_RCPTS | S_TEXT | S_COMMIT,
-    S_COMMANDS = S_START | S_READY | S_SENDER | S_RCPTS,
+    S_IN_TX    = S_SENDER | S_RCPTS | S_TEXT | S_CHUNKS | S_COMMIT,
+    S_COMMANDS = S_START | S_READY | S_SENDER | S_RCPTS | S_CHUNKS,
 };
 
 /* Whom the session waits for; meanwhile its input stays where it is. */
@@ -63,6 +66,8 @@ enum room { ROOM_UNKNOWN = 0, ROOM_YES, ROOM_FULL };
 /* Where an address goes (MSG_RESOLVED). */
 struct answer {
     enum fate    fate;
+    bool         terminal;  /* somebody with an open terminal is logged in as this user */
+    int64_t      since;     /* the address is this user's since, wall s (RFC 7293); 0: unknown */
     uint32_t     nentries;
     struct slice entries;
 };
@@ -111,6 +116,9 @@ struct world {
     /* VRFY or EXPN of this text: never answered from inside, but later with
      * session_whois() and the ticket that is returned. 0: no memory. */
     uint64_t (*whois)(void *ctx, struct session *s, bool expn, bool utf8, struct slice text);
+    /* May this session begin TLS now? Its owner does it once the reply has gone,
+     * when it sees WAIT_SECURE, and then calls session_secured(). */
+    bool (*secure)(void *ctx, struct session *s);
 };
 
 /* What all sessions of a process share. */
@@ -130,8 +138,27 @@ struct rcpt_wait {
     bool              answered;     /* `reply` is final */
     enum reply_id     reply;
     struct slice      address;      /* as it was asked for; empty: not a recipient */
+    struct slice      extra;        /* its parameters, for the envelope */
+    int64_t           rrvs;         /* RRVS, wall ms; 0: not asked for */
     struct slice      entries;      /* from the answer */
     uint32_t          nentries;
+};
+
+/* Which command began a transaction: one of RFC 821's that show mail on terminals, or
+ * MAIL. */
+enum tx_verb { TX_MAIL = 0, TX_SEND, TX_SOML, TX_SAML };
+
+/* What MAIL asked for, as it goes into the envelope; texts are in the arena. */
+struct wishes {
+    enum tx_verb   verb;
+    enum body_kind body;
+    enum ret_kind  ret;
+    struct slice   envid, auth, solicit;
+    bool           utf8, requiretls;
+    struct slice   by;          /* "MS R|N[T]"; empty: no BY */
+    int64_t        hold;        /* wall ms: not before; 0: at once */
+    bool           has_priority;
+    int            priority;
 };
 
 /* The recipients of a transaction, so that nobody gets a message twice because
@@ -145,7 +172,11 @@ struct tx {
     uint64_t          id;           /* 0 before DATA */
     int64_t           arrived;      /* wall clock, ms */
     struct slice      sender;       /* canonical, without <>; empty: null */
-    bool              body8;        /* BODY=8BITMIME */
+    struct wishes     wishes;
+    struct slice      xexch50;      /* as EXTRA_XEXCH50 has it; in the arena (exchange.c) */
+    bool              chunked;      /* it comes by BDAT */
+    bool              header_seen;  /* the header was looked at, and said: */
+    bool              tls_optional; /* TLS-Required: No */
     unsigned          refused;      /* recipients that were refused */
     unsigned          accepted;     /* RCPT commands that were accepted */
     uint32_t          nrcpts;       /* recipients in session.rcpts, aliases expanded */
@@ -176,6 +207,9 @@ struct session {
     enum wait                 wait;
     bool                      esmtp, trusted;
     bool                      lmtp;         /* LHLO: replies for each recipient */
+    struct ip                 peer;         /* who is really there; client: who XCLIENT or PROXY say */
+    struct slice              name;         /* the client's DNS name, by XCLIENT; malloced, or empty */
+    struct slice              xforward;     /* attributes for the next message; malloced, or empty */
     bool                      secure;       /* over TLS */
     struct slice              tls_note;     /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; malloced */
     struct slice              account;      /* who has logged in; malloced, empty: nobody */
@@ -188,6 +222,13 @@ struct session {
     bool                      input_waiting;/* there is input behind the line at hand */
     struct slice              helo;         /* malloced */
     struct line_reader        reader;
+    size_t                    line_max;     /* of the line at hand, with CRLF */
+    bool                      line_chunk;   /* it is a BDAT: octets follow that are no commands */
+    struct chunk {                          /* of BDAT (bdat.c) */
+        uint64_t      size, left;
+        bool          last;
+        enum reply_id refuse;               /* REPLY_OK: it is taken */
+    } chunk;
     unsigned                  errors, junk;
     unsigned                  messages;     /* accepted, or begun */
     unsigned                  accepted, refused;
@@ -296,5 +337,12 @@ void session_renew(struct session *s);
 void session_answer(struct session *s, const struct reply *r);
 void session_say(struct session *s, enum reply_id id);  /* with its default text */
 
-bool tx_begin(struct session *s, const struct mail_command *m);
+/* session_say_each - the reply to a whole message; LMTP says it once for each recipient
+ * (RFC 2033 §4.2), so before tx_drop() */
+void session_say_each(struct session *s, const struct reply *r, unsigned n);
+
+/* session_way - how this session's messages come, for Received (enum received_way) */
+unsigned session_way(const struct session *s);
+
+bool tx_begin(struct session *s, const struct mailbox *sender, const struct wishes *wishes);
 void tx_drop(struct session *s);

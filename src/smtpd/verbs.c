@@ -8,13 +8,16 @@
  * kind); HELP follows by itself, EHLO by the row of its feature in ehlo.c.
  */
 #include <stdlib.h>
+#include "smtpd/bdat.h"
 #include "smtpd/ehlo.h"
 #include "smtpd/intake.h"
+#include "smtpd/params.h"
 #include "smtpd/policy.h"
 #include "smtpd/verbs.h"
 #include "smtpd/whois.h"
 
-static verb_f on_helo, on_ehlo, on_mail, on_rcpt, on_data, on_rset, on_noop, on_quit, on_help;
+static verb_f on_helo, on_ehlo, on_mail, on_rcpt, on_data, on_rset, on_noop, on_quit, on_help,
+              on_send, on_soml, on_saml;
 
 const struct verb verbs[] = {
     { "EHLO", on_ehlo, S_COMMANDS, REPLY_OUT_OF_ORDER,
@@ -32,6 +35,15 @@ const struct verb verbs[] = {
       "RCPT TO:<recipient> [parameters]: add a recipient to the message" },
     { "DATA", on_data, S_SENDER | S_RCPTS, REPLY_NEED_MAIL, V_LAST | V_PLAIN, NO_FEATURE,
       "DATA: send the text of the message, ended by a dot on a line by itself" },
+    { "BDAT", on_bdat, S_SENDER | S_RCPTS | S_CHUNKS, REPLY_NEED_MAIL, V_HELO | V_CHUNK,
+      FEATURE_CHUNKING,
+      "BDAT size [LAST]: so many octets of the message follow this line" },
+    { "SEND", on_send, S_READY, REPLY_MAIL_TWICE, V_HELO, FEATURE_SEND,
+      "SEND FROM:<sender>: begin a message to terminals" },
+    { "SOML", on_soml, S_READY, REPLY_MAIL_TWICE, V_HELO, FEATURE_SOML,
+      "SOML FROM:<sender>: begin a message to terminals, or mailboxes of who is away" },
+    { "SAML", on_saml, S_READY, REPLY_MAIL_TWICE, V_HELO, FEATURE_SAML,
+      "SAML FROM:<sender>: begin a message to terminals and mailboxes" },
     { "RSET", on_rset, S_COMMANDS, REPLY_OUT_OF_ORDER, V_PLAIN | V_JUNK | V_OPEN | V_ODMR,
       NO_FEATURE, "RSET: forget the message that was begun" },
     { "NOOP", on_noop, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN | V_ODMR, NO_FEATURE,
@@ -52,7 +64,7 @@ const unsigned verbs_count = VERBS;
 
 /* Commands of SMTP that this server does not have. */
 static const char *const unoffered[] = {
-    "TURN", "ATRN", "ETRN", "SEND", "SOML", "SAML", "AUTH", "STARTTLS", "BDAT", "BURL",
+    "TURN", "ATRN", "ETRN", "AUTH", "STARTTLS", "BURL",
 };
 
 /* How clients that take us for something else begin (A028). */
@@ -140,7 +152,7 @@ static enum reply_id gate(struct session *s, const struct verb *v, struct slice 
     if (s->stage == S_START && (v->flags & V_HELO))
         return REPLY_NEED_HELO;
     if (!(v->stages & s->stage))
-        return v->otherwise;
+        return s->stage == S_CHUNKS ? REPLY_OUT_OF_ORDER : v->otherwise;
     if ((v->flags & V_PLAIN) && args.n > 0)
         return REPLY_BAD_ARGUMENTS;
     if ((v->flags & V_JUNK) && ++s->junk > s->server->conf->limits.junk)
@@ -158,7 +170,35 @@ unsigned verb_run(struct session *s, struct slice line, struct reply *r)
     command_split(line, &name, &args);
     v = verb_find(name);
     id = gate(s, v, name, args);
-    return id == REPLY_OK ? v->handle(s, args, r) : id;
+    if (id == REPLY_OK)
+        return v->handle(s, args, r);
+    return v != NULL && (v->flags & V_CHUNK) && verb_offered(s, v) ? bdat_refuse(s, args, id) : id;
+}
+
+/* Room for the parameters of extensions, beyond the 512 octets of RFC 5321. */
+static const struct { struct slice verb; size_t octets; } allowances[] = {
+    { SLICE_INIT("MAIL "),        512 + 1760 },     /* SIZE 26, BODY 16, SMTPUTF8 10, RET 9, ENVID 107,
+                                                       AUTH 506, BY 17, HOLD 34, MT-PRIORITY 15,
+                                                       REQUIRETLS 11, SOLICIT 1007 */
+    { SLICE_INIT("RCPT "),        512 + 584 },      /* NOTIFY 29, ORCPT 507, RRVS 48 */
+    { SLICE_INIT("AUTH "),        12288 + 2 },      /* RFC 4954 §4 */
+    { SLICE_INIT("X-EXPS "),      12288 + 2 },
+    { SLICE_INIT("X-LINK2STATE "), 1024 },
+};
+
+size_t verb_line_max(const struct session *s, struct slice in)
+{
+    size_t max = s->server->conf->limits.command_line;
+
+    for (size_t i = 0; i < sizeof allowances / sizeof allowances[0]; i++)
+        if (slice_istarts(in, allowances[i].verb) && allowances[i].octets > max)
+            return allowances[i].octets;
+    return max;
+}
+
+bool verb_chunk(const struct session *s, struct slice in)
+{
+    return session_granted(s, FEATURE_CHUNKING) && slice_istarts(in, SLICE_LIT("BDAT"));
 }
 
 /* ------------------------------------------------------------- HELO, EHLO -- */
@@ -240,12 +280,6 @@ static enum reply_id parse_reply(enum command_error error, const struct command_
     return REPLY_BAD_ARGUMENTS;
 }
 
-static unsigned offers(const struct session *s)
-{
-    return s->esmtp ? (session_granted(s, FEATURE_SIZE) ? OFFER_SIZE : 0u)
-                    | (session_granted(s, FEATURE_8BITMIME) ? OFFER_8BITMIME : 0u) : 0;
-}
-
 /* queue_room - may there be a new message? Until the queue has spoken, wait a
  * moment for it: it may just be starting again. */
 
@@ -271,36 +305,72 @@ static unsigned queue_room(struct session *s)
     return REPLY_STALL;
 }
 
-static unsigned on_mail(struct session *s, struct slice args, struct reply *r)
+/* mail - MAIL, or one of its sisters */
+
+static unsigned mail(struct session *s, struct slice args, enum tx_verb verb)
 {
-    struct mail_command mail;
+    unsigned offers = verb == TX_MAIL ? params_offers_mail(s) : params_offers_terminal(s);
+    struct arena *a = scratch();
     struct command_problem why = { 0 };
-    enum command_error error = mail_parse(args, offers(s), scratch(), &mail, &why);
+    struct mail_command m;
+    struct wishes wishes;
+    enum command_error error = mail_parse(args, offers, a, &m, &why);
     unsigned id;
 
-    (void)r;
     if (error != COMMAND_OK)
         return parse_reply(error, &why, REPLY_BAD_SENDER);
     if (s->messages >= s->server->conf->limits.messages)
         return REPLY_TOO_MANY_MESSAGES;
-    if (mail.size > s->server->conf->limits.message_size)
+    if (m.size > s->server->conf->limits.message_size)
         return REPLY_TOO_BIG;
-    id = queue_room(s);
+    id = params_ascii(&m.sender, a, REPLY_BAD_SENDER);
+    if (id == REPLY_OK)
+        id = params_mail(s, &m, a, &wishes);
+    if (id == REPLY_OK)
+        id = queue_room(s);
     if (id != REPLY_OK)
         return id;
-    return tx_begin(s, &mail) ? REPLY_SENDER_OK : REPLY_LOCAL_TROUBLE;
+    wishes.verb = verb;
+    return tx_begin(s, &m.sender, &wishes) ? REPLY_SENDER_OK : REPLY_LOCAL_TROUBLE;
+}
+
+static unsigned on_mail(struct session *s, struct slice args, struct reply *r)
+{
+    (void)r;
+    return mail(s, args, TX_MAIL);
+}
+
+static unsigned on_send(struct session *s, struct slice args, struct reply *r)
+{
+    (void)r;
+    return mail(s, args, TX_SEND);
+}
+
+static unsigned on_soml(struct session *s, struct slice args, struct reply *r)
+{
+    (void)r;
+    return mail(s, args, TX_SOML);
+}
+
+static unsigned on_saml(struct session *s, struct slice args, struct reply *r)
+{
+    (void)r;
+    return mail(s, args, TX_SAML);
 }
 
 static unsigned on_rcpt(struct session *s, struct slice args, struct reply *r)
 {
-    struct rcpt_command rcpt;
+    struct arena *a = scratch();
     struct command_problem why = { 0 };
-    enum command_error error = rcpt_parse(args, offers(s), scratch(), &rcpt, &why);
+    struct rcpt_command rcpt;
+    enum command_error error = rcpt_parse(args, params_offers_rcpt(s), a, &rcpt, &why);
+    enum reply_id id;
 
     (void)r;
     if (error != COMMAND_OK)
         return parse_reply(error, &why, REPLY_BAD_RCPT);
-    return rcpt_add(s, &rcpt.rcpt);
+    id = params_ascii(&rcpt.rcpt, a, REPLY_BAD_RCPT);
+    return id == REPLY_OK ? rcpt_add(s, &rcpt) : id;
 }
 
 static unsigned on_data(struct session *s, struct slice args, struct reply *r)
@@ -309,7 +379,9 @@ static unsigned on_data(struct session *s, struct slice args, struct reply *r)
     (void)r;
     if (s->stage != S_RCPTS)
         return s->tx->refused > 0 ? REPLY_NO_VALID_RCPTS : REPLY_NEED_RCPT;
-    intake_begin(s);
+    if (s->tx->wishes.body == BODY_BINARYMIME)
+        return REPLY_NEED_BDAT;
+    intake_begin(s, S_TEXT);
     return REPLY_SEND_DATA;
 }
 

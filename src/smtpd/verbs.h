@@ -22,6 +22,7 @@ enum verb_flags {
     V_LMTP   = 1 << 7,      /* of LMTP alone */
     V_SMTP   = 1 << 8,      /* not of LMTP */
     V_ODMR   = 1 << 9,      /* of a listener of role odmr too (RFC 2645 §5) */
+    V_CHUNK  = 1 << 10,     /* octets follow that are no commands, even if it is refused */
 };
 
 enum { NO_FEATURE = -1 };
@@ -48,6 +49,13 @@ unsigned verb_run(struct session *s, struct slice line, struct reply *r);
 
 /* verb_queues - may this line's reply wait behind earlier ones (RCPT)? */
 bool verb_queues(struct slice line);
+
+/* verb_line_max - how long the line at the front of `in` may be, with its CRLF: some
+ * commands need more than others (RFC 5321 §4.5.3.1.4 and each extension's §) */
+size_t verb_line_max(const struct session *s, struct slice in);
+
+/* verb_chunk - does a command begin here behind which octets come that are no commands? */
+bool verb_chunk(const struct session *s, struct slice in);
 
 /* verb_foreign - is this the first line of another protocol (A028)? Looks at
  * what is there, be it a whole line or not. */

@@ -43,17 +43,31 @@ static void forget(enum role role)
     prctl(PR_SET_NAME, name);
 }
 
+/* groups_of - of a user: his own alone, but local may write to terminals that allow it */
+
+static size_t groups_of(enum role role, const struct passwd *pw, gid_t groups[2])
+{
+    const struct group *tty = role == ROLE_LOCAL ? getgrnam("tty") : NULL;
+
+    groups[0] = pw->pw_gid;
+    if (tty != NULL)
+        groups[1] = tty->gr_gid;
+    return tty != NULL ? 2 : 1;
+}
+
 /* become - run as this user from now on; the supplementary groups go first */
 
-static bool become(const char *user)
+static bool become(const char *user, enum role role)
 {
     struct passwd *pw = getpwnam(user);
+    gid_t groups[2];
 
     if (pw == NULL) {
         log_event(EVENT_CONFIG, LF_STR("why", "no such user"), LF_STR("user", user));
         return false;
     }
-    if (setgroups(1, &pw->pw_gid) != 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0
+    if (setgroups(groups_of(role, pw, groups), groups) != 0
+        || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0
         || setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0) {
         log_event(EVENT_CONFIG, LF_STR("why", strerror(errno)), LF_STR("user", user));
         return false;
@@ -69,7 +83,7 @@ static bool drop(struct child *child, struct slice user)
 
     if (user.n > 0) {
         snprintf(name, sizeof name, "%.*s", SLICE(user));
-        if (!become(name))
+        if (!become(name, child->role->role))
             return false;
         child->sandbox = SANDBOX_USER;
     }

@@ -46,6 +46,7 @@ static const struct meaning {
     { EROFS,  "4.3.0", true  }, { EMFILE, "4.3.2", true  },
     { ENFILE, "4.3.2", true  }, { ENOMEM, "4.3.2", true  },
     { EACCES, "4.2.1", false }, { EPERM,  "4.2.1", false },
+    { EILSEQ, "5.6.3", false },     /* never: a binary message that cannot be re-encoded */
     { ELOOP,  "4.2.1", false }, { ENOTDIR, "4.2.1", false },
 };
 
@@ -82,7 +83,8 @@ static void fail(struct delivery *d, const struct why *why)
 
     if (d->box != NULL && d->box->open)
         draft_abandon(&d->draft, &d->box->dir);
-    settle(d, why->fate, why->fate == FATE_NEVER ? "5.1.1" : m->status, why->text);
+    settle(d, why->fate, why->fate == FATE_NEVER && why->error == 0 ? "5.1.1" : m->status,
+           why->text);
     d->host = why->fate != FATE_NEVER && m->host;
     d->box = NULL;
 }

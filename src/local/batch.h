@@ -17,6 +17,7 @@ struct delivery {
     struct slice               template;    /* of the Maildir; empty: discard */
     struct message_front       front;
     const struct message_body *body;
+    struct slice               client, helo;    /* who brought it, for terminals */
     uint32_t                   index;       /* the recipient's number in its envelope */
 
     /* the outcome */

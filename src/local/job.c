@@ -48,9 +48,10 @@ static bool read_rcpts(struct job *job, struct slice rcpts)
     return wire_done(&w);
 }
 
-static void set_deliveries(struct job *job, struct slice sender)
+static void set_deliveries(struct job *job, const struct msg_deliver *m)
 {
-    struct slice template = { 0 };
+    struct slice template = { 0 }, sender = keep(job, m->sender), client = keep(job, m->client),
+                 helo = keep(job, m->helo);
 
     if (slice_istarts(job->destination, SLICE_LIT("maildir:")))
         template = slice_from(job->destination, strlen("maildir:"));
@@ -58,24 +59,24 @@ static void set_deliveries(struct job *job, struct slice sender)
         job->deliveries[i].template = template;
         job->deliveries[i].front.sender = sender;
         job->deliveries[i].body = &job->body;
+        job->deliveries[i].client = client;
+        job->deliveries[i].helo = helo;
     }
 }
 
 static bool fill(struct job *job, const struct msg_deliver *m)
 {
-    struct slice sender;
-
     job->destination = keep(job, m->destination);
-    sender = keep(job, m->sender);
     job->body.text = keep(job, m->body);
-    set_deliveries(job, sender);
+    job->body.binary = (m->flags & (ENV_BINARY | ENV_BARE)) != 0;
+    set_deliveries(job, m);
     return read_rcpts(job, keep(job, m->rcpts));
 }
 
 static struct job *job_alloc(const struct msg_deliver *m)
 {
     struct job *job = calloc(1, sizeof *job);
-    size_t n = m->destination.n + m->sender.n + m->body.n + m->rcpts.n;
+    size_t n = m->destination.n + m->sender.n + m->client.n + m->helo.n + m->body.n + m->rcpts.n;
 
     if (job == NULL)
         return NULL;
@@ -97,7 +98,8 @@ struct job *local_job_new(const struct msg_deliver *m, int *fd, bool *malformed)
     struct job *job;
 
     *malformed = m->nrcpts == 0 || m->nrcpts > ENVELOPE_RCPTS || m->sender.n > ENVELOPE_FIELD
-        || m->destination.n > ENVELOPE_FIELD || !usable_body(m, *fd);
+        || m->destination.n > ENVELOPE_FIELD || m->client.n > ENVELOPE_FIELD
+        || m->helo.n > ENVELOPE_FIELD || !usable_body(m, *fd);
     if (*malformed)
         return NULL;
     job = job_alloc(m);

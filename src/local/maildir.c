@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/map.h"
 #include "local/maildir.h"
 #include "smtp/address.h"
 
@@ -176,15 +177,45 @@ static void step_failed(struct why *why, const char *doing, const char *name, co
     why_errno(why, text, whole);
 }
 
+/* The Maildirs whose directories this process has synced, or made: a hash of each path.
+ * One that pushes another out costs a few syncs more. */
+enum { SETTLED = 1 << 14 };
+static _Atomic uint64_t settled[SETTLED];
+
+static uint64_t path_hash(const struct maildir_path *path)
+{
+    return hash_keyed(slice_of(path->text, path->n)) | 1;
+}
+
+static bool is_settled(const struct maildir_path *path)
+{
+    uint64_t hash = path_hash(path);
+
+    return atomic_load(&settled[hash / 2 % SETTLED]) == hash;
+}
+
+static void settle(const struct maildir_path *path)
+{
+    uint64_t hash = path_hash(path);
+
+    atomic_store(&settled[hash / 2 % SETTLED], hash);
+}
+
 /* step - from directory `at` into one component, making it when it is missing.
  * Its name is made durable at once: else a power cut could take the directory
- * away with mail in it that was synced. Closes `at`. */
+ * away with mail in it that was synced. `sure`: also when it is there already, for
+ * whoever made it may have been killed before its own sync. Closes `at`. */
 
-static int step(int at, const char *name, mode_t mode, const char *whole, struct why *why)
+static int step(int at, const char *name, mode_t mode, bool sure, const char *whole,
+                struct why *why)
 {
     int fd = openat(at, name, DIRECTORY);
 
-    if (fd < 0 && errno == ENOENT) {
+    if (fd >= 0 && sure && fsync(at) < 0) {
+        step_failed(why, "sync", name, whole);
+        close(fd);
+        fd = -1;
+    } else if (fd < 0 && errno == ENOENT) {
         if ((mkdirat(at, name, mode) < 0 && errno != EEXIST) || fsync(at) < 0)
             step_failed(why, "create", name, whole);
         else if ((fd = openat(at, name, DIRECTORY)) < 0)
@@ -199,7 +230,8 @@ static int step(int at, const char *name, mode_t mode, const char *whole, struct
 /* walk - component by component from `at`, which is closed. The components
  * are plain names, so each step stays beneath. */
 
-static int walk(int at, struct slice rest, mode_t mode, const char *whole, struct why *why)
+static int walk(int at, struct slice rest, mode_t mode, bool sure, const char *whole,
+                struct why *why)
 {
     char name[COMPONENT + 1];
     struct slice part;
@@ -215,7 +247,7 @@ static int walk(int at, struct slice rest, mode_t mode, const char *whole, struc
         }
         memcpy(name, part.p, part.n);
         name[part.n] = '\0';
-        at = step(at, name, mode, whole, why);
+        at = step(at, name, mode, sure, whole, why);
     }
     return at;
 }
@@ -238,27 +270,28 @@ static int open_fixed(const struct maildir_path *path, struct why *why)
         return -1;
     }
     fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? fd : walk(fd, slice_of(text, path->fixed), 0755, path->text, why);
+    return fd < 0 ? fd : walk(fd, slice_of(text, path->fixed), 0755, false, path->text,
+                                why);
 }
 
-/* open_base - the Maildir itself; one call when it is there, else step by step */
+/* open_base - the Maildir itself; one call when it is there for sure, else step by step */
 
-static int open_base(const struct maildir_path *path, struct why *why)
+static int open_base(const struct maildir_path *path, bool sure, struct why *why)
 {
     int fixed = open_fixed(path, why), fd;
 
     if (fixed < 0)
         return -1;
-    fd = open_beneath(fixed, path->text + path->fixed);
+    fd = sure ? -1 : open_beneath(fixed, path->text + path->fixed);
     if (fd >= 0) {
         close(fixed);
         return fd;
     }
-    return walk(fixed, slice_of(path->text + path->fixed, path->n - path->fixed), 0700,
+    return walk(fixed, slice_of(path->text + path->fixed, path->n - path->fixed), 0700, sure,
                 path->text, why);
 }
 
-static int open_part(int base, const char *name, const char *whole, struct why *why)
+static int open_part(int base, const char *name, bool sure, const char *whole, struct why *why)
 {
     int at = fcntl(base, F_DUPFD_CLOEXEC, 0);
 
@@ -266,27 +299,29 @@ static int open_part(int base, const char *name, const char *whole, struct why *
         why_errno(why, "open directory", name);
         return -1;
     }
-    return step(at, name, 0700, whole, why);
+    return step(at, name, 0700, sure, whole, why);
 }
 
 bool maildir_open(struct maildir *m, const struct maildir_path *path, struct why *why)
 {
-    int base = open_base(path, why), cur = -1;
+    bool sure = !is_settled(path);
+    int base = open_base(path, sure, why), cur = -1;
 
     *m = (struct maildir){ -1, -1 };
     if (base < 0)
         return false;
-    m->tmp = open_part(base, "tmp", path->text, why);
+    m->tmp = open_part(base, "tmp", sure, path->text, why);
     if (m->tmp >= 0)
-        m->new = open_part(base, "new", path->text, why);
+        m->new = open_part(base, "new", sure, path->text, why);
     if (m->new >= 0)
-        cur = open_part(base, "cur", path->text, why);
+        cur = open_part(base, "cur", sure, path->text, why);
     close(base);
     if (cur < 0) {
         maildir_close(m);
         return false;
     }
     close(cur);
+    settle(path);
     return true;
 }
 

@@ -1,4 +1,4 @@
-/* main.c - local: carries mail over the last step, into mailboxes.
+/* main.c - local: carries mail over the last step, into mailboxes and onto terminals.
  *
  * Jobs come from the queue, gather while a batch for their destination is
  * being written on a worker thread, and form the next batch; so the busier it
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include "ipc/child.h"
 #include "local/job.h"
+#include "local/show.h"
 #include "log/log.h"
 
 enum {
@@ -74,11 +75,24 @@ static void answer(struct job *job)
 
 /* --- batches -------------------------------------------------------------- */
 
+static struct job *job_of(struct list *node)
+{
+    return LIST_OWNER(node, struct job, link);
+}
+
+static bool is_terminal(struct slice destination)
+{
+    return slice_eq(destination, SLICE_LIT("terminal:"));
+}
+
 static void work(uv_work_t *req)
 {
     struct lane *lane = req->data;
 
-    batch_deliver(lane->batch, lane->n);
+    if (is_terminal(job_of(lane->jobs.next)->destination))
+        show_all(self.child->conf, lane->batch, lane->n);
+    else
+        batch_deliver(lane->batch, lane->n);
 }
 
 static void work_done(uv_work_t *req, int status)
@@ -93,11 +107,6 @@ static void work_done(uv_work_t *req, int status)
     lane->batch = NULL;
     lane->busy = false;
     lanes_start();
-}
-
-static struct job *job_of(struct list *node)
-{
-    return LIST_OWNER(node, struct job, link);
 }
 
 /* under_way - is some lane busy with this destination? Its next batch waits for
@@ -182,7 +191,7 @@ static bool idle(void)
 static bool ours(struct slice destination)
 {
     return slice_istarts(destination, SLICE_LIT("maildir:"))
-        || slice_eq(destination, SLICE_LIT("discard:"));
+        || slice_eq(destination, SLICE_LIT("discard:")) || is_terminal(destination);
 }
 
 static void take_job(struct job *job)

@@ -1,10 +1,15 @@
 /* message.c - from the wire's form of a message to the mailbox's. */
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include "base/ascii.h"
 #include "local/message.h"
+#include "mail/downgrade.h"
 
-enum { PIECE = 64 << 10 };      /* bytes read, changed and written in one step */
+enum {
+    PIECE      = 64 << 10,      /* bytes read, changed and written in one step */
+    BINARY_MAX = 1 << 30,       /* bytes of a message that is re-encoded */
+};
 
 static const char return_path[FILTER_NAME + 1] = "return-path:";
 
@@ -207,6 +212,89 @@ static bool write_file(int fd, const struct message_body *body, struct buf *out,
     return write_out(fd, out, why);
 }
 
+/* --- binary messages ------------------------------------------------------- */
+
+/* read_whole - a body in a file, into memory: to be re-encoded it must be seen whole.
+ * NULL: *why. */
+
+static char *read_whole(const struct message_body *body, struct why *why)
+{
+    char *whole = body->length <= BINARY_MAX ? malloc((size_t)body->length + 1) : NULL;
+    static _Thread_local char piece[PIECE];
+    size_t n = 0;
+
+    if (whole == NULL) {
+        why_text(why, FATE_LATER, "not enough memory to re-encode a message");
+        return NULL;
+    }
+    for (uint64_t done = 0; done < body->length; done += n) {
+        if (!read_piece(body, done, piece, &n, why)) {
+            free(whole);
+            return NULL;
+        }
+        memcpy(whole + done, piece, n);
+    }
+    return whole;
+}
+
+/* Where the pieces of a re-encoded message go. */
+struct copy {
+    int                    fd;
+    struct buf            *out;
+    struct message_filter  filter;
+    struct why            *why;
+};
+
+static bool copy_piece(void *user, struct slice piece)
+{
+    struct copy *c = user;
+
+    while (piece.n > 0) {
+        message_filter(&c->filter, c->out, slice_first(piece, PIECE));
+        if (!write_out(c->fd, c->out, c->why))
+            return false;
+        piece = slice_from(piece, PIECE);
+    }
+    return true;
+}
+
+static bool write_encoded(int fd, struct slice text, struct buf *out, struct why *why)
+{
+    struct downgrade d = { .message = text, .target = DOWNGRADE_TO_8BIT };
+    struct copy c = { .fd = fd, .out = out, .why = why };
+    enum downgrade_result result = downgrade_write(&d, copy_piece, &c);
+
+    if (result == DOWNGRADE_FITS)
+        return write_memory(fd, text, out, why);
+    if (result == DOWNGRADE_DONE) {
+        message_filter_end(&c.filter, out);
+        return write_out(fd, out, why);
+    }
+    if (result == DOWNGRADE_SINK)
+        return why->text[0] != '\0' ? false
+             : why_text(why, FATE_LATER, "%s", downgrade_text(result));
+    why_text(why, FATE_NEVER, "a mailbox cannot hold this binary message: %s",
+             downgrade_text(result));
+    why->error = EILSEQ;
+    return false;
+}
+
+static bool write_binary(int fd, const struct message_body *body, struct buf *out,
+                         struct why *why)
+{
+    char *whole;
+    bool ok;
+
+    if (body->fd < 0)
+        return write_encoded(fd, body->text, out, why);
+    whole = read_whole(body, why);
+    if (whole == NULL)
+        return false;
+    ok = write_encoded(fd, slice_of(whole, (size_t)body->length), out, why);
+    free(whole);
+    return ok;
+}
+
 bool message_write(int fd, const struct message_front *front,
                    const struct message_body *body, struct why *why)
 {
@@ -214,8 +302,11 @@ bool message_write(int fd, const struct message_front *front,
     bool ok;
 
     message_front(front, &out);
-    ok = body->fd < 0 ? write_memory(fd, body->text, &out, why)
-                      : write_file(fd, body, &out, why);
+    if (body->binary)
+        ok = write_binary(fd, body, &out, why);
+    else
+        ok = body->fd < 0 ? write_memory(fd, body->text, &out, why)
+                          : write_file(fd, body, &out, why);
     buf_free(&out);
     return ok;
 }

@@ -1,6 +1,7 @@
 /* message.h - what is written into a mailbox for one recipient.
  *
- * Return-Path and Delivered-To stand in front (RFC 5321 §4.4), Return-Path
+ * A message with binary parts (RFC 3030) is re-encoded first, so that no octet of
+ * their content is lost. Return-Path and Delivered-To stand in front (RFC 5321 §4.4), Return-Path
  * fields that came with the message are gone, and lines end with LF as every
  * reader of Maildir expects. Nothing else of the message is changed.
  */
@@ -13,6 +14,7 @@ struct message_body {
     struct slice text;
     int          fd;            /* -1: in memory */
     uint64_t     offset, length;
+    bool         binary;        /* BINARYMIME: it is re-encoded before its lines may change */
 };
 
 struct message_front {
@@ -43,7 +45,8 @@ void message_filter_end(struct message_filter *f, struct buf *out);
 /* message_front - append the lines in front; control bytes become '?' */
 void message_front(const struct message_front *front, struct buf *out);
 
-/* message_write - all of it to a file. False and *why (later) on any trouble;
- * then the file holds a part and must not be kept. */
+/* message_write - all of it to a file. False and *why on any trouble; then the file holds
+ * a part and must not be kept. It is later, but never (error EILSEQ) for a binary message
+ * that cannot be re-encoded. */
 bool message_write(int fd, const struct message_front *front,
                    const struct message_body *body, struct why *why);

@@ -1,4 +1,5 @@
 /* test_local_message.c - what stands in a mailbox. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,12 +118,68 @@ static void a_body_in_a_file_is_written_like_one_in_memory(void **state)
     fclose(two);
 }
 
+/* file_text - all that is in a temporary file */
+
+static size_t file_text(FILE *f, char *text, size_t size)
+{
+    ssize_t n = pread(fileno(f), text, size - 1, 0);
+
+    assert_true(n >= 0);
+    text[n] = '\0';
+    return (size_t)n;
+}
+
+static void a_binary_message_loses_no_octet_of_its_content(void **state)
+{
+    static const char wire[] = "MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n"
+                               "Content-Transfer-Encoding: binary\r\n\r\na\r\nb\nc\rd\0e";
+    struct message_front front = { .address = SLICE_INIT("a@b") };
+    struct message_body memory = { .text = slice_of(wire, sizeof wire - 1), .fd = -1, .binary = true };
+    struct message_body file = { .length = sizeof wire - 1, .binary = true };
+    FILE *one = tmpfile(), *two = tmpfile(), *source = tmpfile();
+    char text[2][1000];
+    struct why why;
+
+    (void)state;
+    assert_true(one != NULL && two != NULL && source != NULL);
+    file.fd = fileno(source);
+    assert_int_equal(write(file.fd, wire, sizeof wire - 1), sizeof wire - 1);
+    assert_true(message_write(fileno(one), &front, &memory, &why));
+    assert_true(message_write(fileno(two), &front, &file, &why));
+    assert_true(file_text(one, text[0], sizeof text[0]) > 0);
+    file_text(two, text[1], sizeof text[1]);
+    assert_string_equal(text[0], text[1]);
+    assert_non_null(strstr(text[0], "Content-Transfer-Encoding: base64\n"));
+    assert_non_null(strstr(text[0], "\n\nYQ0KYgpjDWQAZQ=="));
+    fclose(one);
+    fclose(two);
+    fclose(source);
+}
+
+static void a_binary_message_that_cannot_be_encoded_is_never_delivered(void **state)
+{
+    static const char wire[] = "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n"
+                               "--b\r\nContent-Transfer-Encoding: binary\r\n\r\na\0b\r\n--b--\r\n";
+    struct message_front front = { .address = SLICE_INIT("a@b") };
+    struct message_body body = { .text = slice_of(wire, sizeof wire - 1), .fd = -1, .binary = true };
+    FILE *f = tmpfile();
+    struct why why = { .error = 0 };
+
+    (void)state;
+    assert_non_null(f);
+    assert_false(message_write(fileno(f), &front, &body, &why));
+    assert_true(why.fate == FATE_NEVER && why.error == EILSEQ);
+    fclose(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_mailbox_form_does_not_depend_on_how_the_text_arrives),
         cmocka_unit_test(the_front_names_sender_and_recipient_and_no_more_lines),
         cmocka_unit_test(a_body_in_a_file_is_written_like_one_in_memory),
+        cmocka_unit_test(a_binary_message_loses_no_octet_of_its_content),
+        cmocka_unit_test(a_binary_message_that_cannot_be_encoded_is_never_delivered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,13 @@ static bool label_text(struct slice label, char text[LABEL])
     return true;
 }
 
+/* hyphens_inside - what lookup would let pass and registration does not (RFC 5891 §4.2.3.1) */
+
+static bool hyphens_inside(struct slice label)
+{
+    return label.n > 0 && label.p[0] != '-' && label.p[label.n - 1] != '-';
+}
+
 static bool label_to_ascii(struct slice label, struct buf *out)
 {
     char text[LABEL];
@@ -32,7 +39,8 @@ static bool label_to_ascii(struct slice label, struct buf *out)
         return false;
     if (utf8_ascii(label))
         return buf_put(out, text, label.n);
-    ok = utf8_valid(label) && idn2_lookup_u8((const uint8_t *)text, &found, LOOKUP) == IDN2_OK
+    ok = hyphens_inside(label) && utf8_valid(label)
+        && idn2_lookup_u8((const uint8_t *)text, &found, LOOKUP) == IDN2_OK
         && buf_puts(out, (const char *)found);
     idn2_free(found);
     return ok;

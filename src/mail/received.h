@@ -27,7 +27,7 @@ struct received {
     struct slice rcpt;      /* its only recipient; empty: more than one, none is named */
     int64_t      now;       /* wall clock ms */
     struct slice name;      /* the client's verified DNS name */
-    struct slice tls;       /* "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256 bits)" */
+    struct slice tls;       /* "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384" */
     bool         requiretls;/* MAIL had REQUIRETLS (RFC 8689) */
     struct slice solicit;   /* MAIL's SOLICIT (RFC 3865 §2.6) */
     bool         prioritized;   /* MAIL had MT-PRIORITY: write `priority` (RFC 6710 §7) */

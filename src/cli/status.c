@@ -82,7 +82,7 @@ static void take_row(void *user, json_t *row)
 static size_t role_rank(const char *role)
 {
     static const char *const order[] = {
-        "master", "smtpd", "lookup", "queue", "relay", "local", "console",
+        "master", "smtpd", "vault", "lookup", "queue", "relay", "local", "console",
     };
     size_t i = 0;
 

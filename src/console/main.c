@@ -2,7 +2,7 @@
  *
  * Requests from the control socket become QUERY, STATUS, RELOAD and STOP; the
  * frames that come back become lines. It decides nothing and keeps nothing:
- * the queue answers for the queue, each process for its counters.
+ * the queue answers for the queue, lookup for names, each process for its counters.
  *
  * The place of the web page and the metrics: another source of requests beside
  * control.c, answered by the same functions.
@@ -15,7 +15,7 @@
 #include "log/counters.h"
 #include "log/log.h"
 
-enum { LEAVE_MS = 20 };
+enum { LEAVE_MS = 20, NAME_BYTES = 500 };
 
 struct link {
     struct list     node;
@@ -109,7 +109,49 @@ static bool on_done(struct wire *w)
     return true;
 }
 
-/* answer - true when it was one of the three, and well formed */
+/* whois_row - one name of an answer. A text that is no UTF-8 is left out. */
+
+static void whois_row(struct client *c, unsigned code, struct slice name, struct slice address)
+{
+    json_t *row = json_pack("{s:i}", "code", (int)code);
+    char *text;
+
+    if (name.n > 0)
+        json_object_set_new(row, "name", json_stringn(name.p, name.n));
+    if (address.n > 0)
+        json_object_set_new(row, "address", json_stringn(address.p, address.n));
+    text = json_dumps(row, JSON_COMPACT);
+    if (text != NULL)
+        client_row(c, slice_cstr(text));
+    free(text);
+    json_decref(row);
+}
+
+static bool on_whois_done(struct wire *w)
+{
+    struct msg_whois_done m;
+    struct wire entries;
+    struct client *c;
+
+    if (!msg_whois_done_get(w, &m))
+        return false;
+    c = control_client(&self.control, m.ticket);
+    if (c == NULL || c->kind != REQUEST_WHOIS)
+        return true;
+    entries = wire_reader(m.entries);
+    for (uint32_t i = 0; i < m.nentries && !entries.bad; i++) {
+        struct slice name = wire_get_bytes(&entries), address = wire_get_bytes(&entries);
+
+        if (!entries.bad)
+            whois_row(c, m.code, name, address);
+    }
+    if (m.nentries == 0)
+        whois_row(c, m.code, (struct slice){ 0 }, (struct slice){ 0 });
+    client_done(c, m.nentries, NULL);
+    return true;
+}
+
+/* answer - true when it was one of these, and well formed */
 
 static bool answer(uint32_t type, struct wire *w)
 {
@@ -117,6 +159,7 @@ static bool answer(uint32_t type, struct wire *w)
     case MSG_REPORT: return on_report(w);
     case MSG_ROW:    return on_row(w);
     case MSG_DONE:   return on_done(w);
+    case MSG_WHOIS_DONE: return on_whois_done(w);
     default:         return false;
     }
 }
@@ -137,9 +180,11 @@ static bool from_master(struct child *child, struct channel *c, uint32_t type, s
 
 /* --- what is asked --------------------------------------------------------- */
 
+/* link_to - the newest one: those of an older generation know an older configuration */
+
 static struct channel *link_to(enum role role)
 {
-    for (struct list *node = self.links.next; node != &self.links; node = node->next) {
+    for (struct list *node = self.links.prev; node != &self.links; node = node->prev) {
         struct link *link = LIST_OWNER(node, struct link, node);
 
         if (link->channel->peer == role)
@@ -180,6 +225,18 @@ static void ask_queue(struct client *c, const struct msg_query *query)
         client_error(c, SLICE_LIT("the queue process is not there now; try again"));
 }
 
+static void ask_lookup(struct client *c, const struct msg_query *query)
+{
+    struct channel *lookup = link_to(ROLE_LOOKUP);
+
+    if (query->recipient.n == 0 || query->recipient.n > NAME_BYTES)
+        client_error(c, SLICE_LIT("a name or an address is needed"));
+    else if (lookup == NULL || !channel_send_msg_whois(lookup, &(struct msg_whois){
+                 .ticket = c->ticket, .expn = query->verb == QUERY_EXPAND, .utf8 = 1,
+                 .text = query->recipient }, -1))
+        client_error(c, SLICE_LIT("the lookup process is not there now; try again"));
+}
+
 static void ask_master(struct client *c, bool sent)
 {
     if (!sent)
@@ -194,6 +251,9 @@ static void ask(struct control *ctl, struct client *c, struct request *r)
     switch (r->kind) {
     case REQUEST_QUERY:
         ask_queue(c, &r->query);
+        break;
+    case REQUEST_WHOIS:
+        ask_lookup(c, &r->query);
         break;
     case REQUEST_STATUS:
         ask_status(c);

@@ -18,6 +18,9 @@ static const struct form {
     { "queue.remove",       REQUEST_QUERY,  QUERY_REMOVE },
     { "queue.destinations", REQUEST_QUERY,  QUERY_DESTINATIONS },
     { "trace",              REQUEST_QUERY,  QUERY_TRACE },
+    { "routes",             REQUEST_QUERY,  QUERY_ROUTES },
+    { "whois",              REQUEST_WHOIS,  QUERY_WHOIS },
+    { "expand",             REQUEST_WHOIS,  QUERY_EXPAND },
     { "status",             REQUEST_STATUS, 0 },
     { "reload",             REQUEST_RELOAD, 0 },
     { "stop",               REQUEST_STOP,   0 },
@@ -110,7 +113,7 @@ static bool read_fields(struct request *r, char *why)
     json_object_foreach(r->root, name, value) {
         if (strcmp(name, "do") == 0)
             continue;
-        f = r->kind == REQUEST_QUERY ? field_find(name) : NULL;
+        f = r->kind == REQUEST_QUERY || r->kind == REQUEST_WHOIS ? field_find(name) : NULL;
         if (f == NULL)
             return refuse(why, "unknown field", name);
         if (!set_field(&r->query, f, value))

@@ -10,7 +10,7 @@
 
 enum { REQUEST_MAX = 60 << 10, REQUEST_WHY = 200 };
 
-enum request_kind { REQUEST_QUERY, REQUEST_STATUS, REQUEST_RELOAD, REQUEST_STOP };
+enum request_kind { REQUEST_QUERY, REQUEST_WHOIS, REQUEST_STATUS, REQUEST_RELOAD, REQUEST_STOP };
 
 struct request {
     enum request_kind kind;

@@ -322,8 +322,10 @@
     M(RESULT,    msg_result,    R_AGENT,           ROLE_BIT(QUEUE),   MSG_RESULT_FIELDS)    \
     M(RESOLVE,   msg_resolve,   R_ASKS,            ROLE_BIT(LOOKUP),  MSG_RESOLVE_FIELDS)   \
     M(RESOLVED,  msg_resolved,  ROLE_BIT(LOOKUP),  R_ASKS,            MSG_RESOLVED_FIELDS)  \
-    M(WHOIS,     msg_whois,     ROLE_BIT(SMTPD),   ROLE_BIT(LOOKUP),  MSG_WHOIS_FIELDS)     \
-    M(WHOIS_DONE, msg_whois_done, ROLE_BIT(LOOKUP), ROLE_BIT(SMTPD),  MSG_WHOIS_DONE_FIELDS) \
+    M(WHOIS,     msg_whois,     ROLE_BIT(SMTPD) | ROLE_BIT(CONSOLE),                        \
+                                ROLE_BIT(LOOKUP),                     MSG_WHOIS_FIELDS)     \
+    M(WHOIS_DONE, msg_whois_done, ROLE_BIT(LOOKUP),                                         \
+                                ROLE_BIT(SMTPD) | ROLE_BIT(CONSOLE),  MSG_WHOIS_DONE_FIELDS) \
     M(MECHANISMS, msg_mechanisms, ROLE_BIT(VAULT), R_SECRET,          MSG_MECHANISMS_FIELDS) \
     M(AUTH,      msg_auth,      R_SECRET,          ROLE_BIT(VAULT),   MSG_AUTH_FIELDS)      \
     M(AUTH_STEP, msg_auth_step, R_SECRET,          ROLE_BIT(VAULT),   MSG_AUTH_STEP_FIELDS) \

@@ -36,6 +36,9 @@ static void every_request_has_its_kind(void **state)
         { "{\"do\":\"reload\"}", REQUEST_RELOAD, 0 },
         { "{\"do\":\"stop\"}", REQUEST_STOP, 0 },
         { "{\"do\":\"queue.count\"}", REQUEST_QUERY, QUERY_COUNT },
+        { "{\"do\":\"routes\"}", REQUEST_QUERY, QUERY_ROUTES },
+        { "{\"do\":\"whois\",\"recipient\":\"a\"}", REQUEST_WHOIS, QUERY_WHOIS },
+        { "{\"do\":\"expand\",\"recipient\":\"a\"}", REQUEST_WHOIS, QUERY_EXPAND },
         { "{\"do\":\"queue.remove\",\"sender\":\"*\"}", REQUEST_QUERY, QUERY_REMOVE },
         { " {\"do\" : \"trace\", \"recipient\":\"a@b\"}\r", REQUEST_QUERY, QUERY_TRACE },
     };
@@ -46,7 +49,7 @@ static void every_request_has_its_kind(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_true(request_read(&r, slice_cstr(cases[i].line), why));
         assert_int_equal(r.kind, cases[i].kind);
-        if (r.kind == REQUEST_QUERY)
+        if (r.kind == REQUEST_QUERY || r.kind == REQUEST_WHOIS)
             assert_int_equal(r.query.verb, cases[i].verb);
         request_forget(&r);
     }

@@ -25,6 +25,8 @@ enum log_level { LOG_DEBUGGING, LOG_INFORM, LOG_WARN, LOG_ALARM };
     E(LISTEN,         LOG_INFORM,  "a port is open")                                      \
     E(CONNECT,        LOG_INFORM,  "a client has connected")                              \
     E(AUTH,           LOG_INFORM,  "a client has logged in, or tried to")                 \
+    E(SECURE,         LOG_INFORM,  "TLS was agreed on")                                   \
+    E(INSECURE,       LOG_INFORM,  "a TLS handshake failed")                              \
     E(REFUSE,         LOG_INFORM,  "a client, command or message was refused")            \
     E(DISCONNECT,     LOG_INFORM,  "a session has ended, with what it did")               \
     E(DIALOG,         LOG_DEBUGGING, "one line of a session")                             \
@@ -42,11 +44,15 @@ enum log_level { LOG_DEBUGGING, LOG_INFORM, LOG_WARN, LOG_ALARM };
     E(HELD,           LOG_INFORM,  "a message is held by a person")                       \
     E(RELEASED,       LOG_INFORM,  "a held message may go")                               \
     E(DESTINATION,    LOG_INFORM,  "a destination is in trouble, or well again")          \
+    E(KICKED,         LOG_INFORM,  "mail was let go by ETRN")                             \
+    E(TURNED,         LOG_INFORM,  "mail was fetched by TURN or ATRN")                    \
+    E(FETCHED,        LOG_INFORM,  "we fetched our mail elsewhere, or tried")             \
     E(RECOVERED,      LOG_INFORM,  "the journal was read: what was found")                \
     E(QUARANTINE,     LOG_ALARM,   "recovery could not read something and put it aside")  \
     E(SPOOL,          LOG_ALARM,   "trouble with the spool")                              \
     E(DISK_FULL,      LOG_ALARM,   "mail is refused until there is room again")           \
     E(OUTGOING,       LOG_DEBUGGING, "a connection to another host")                      \
+    E(FETCH,          LOG_INFORM,  "our mail was asked for at another host")              \
     E(DNS,            LOG_WARN,    "a name could not be resolved")                        \
     E(MAILBOX,        LOG_WARN,    "trouble with a mailbox")                              \
     E(TABLE,          LOG_WARN,    "trouble with a table")                                \

@@ -17,6 +17,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
 #define SMTP_REPLIES(R)                                                                  \
     R(HELP,             214, 0, 0,     "See RFC 5321")                                    \
     R(GREETING,         220, BARE, 0,  "ESMTP")                                           \
+    R(READY_TLS,        220, 0, 0,     "Ready to start TLS")                              \
     R(BYE,              221, 0, 0,     "Bye")                                             \
     R(OK,               250, 0, 0,     "Ok")                                              \
     R(HELO,             250, BARE, 0,  "")                                                \
@@ -45,6 +46,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(LOCAL_TROUBLE,    451, 3, 0,     "Local trouble, try again later")                  \
     R(DISK_FULL,        452, 3, 1,     "Insufficient storage, try again later")           \
     R(TOO_MANY_RCPTS,   452, 5, 3,     "Too many recipients")                             \
+    R(NO_TLS,           454, 7, 0,     "TLS not available now, try again later")          \
     R(UNKNOWN_COMMAND,  500, 5, 2,     "Command not recognized")                          \
     R(LINE_TOO_LONG,    500, 5, 2,     "Line too long")                                   \
     R(BAD_BYTES,        500, 5, 2,     "Line with NUL, bare CR or bare LF")               \

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "log/log.h"
 #include "smtpd/client.h"
+#include "smtpd/secure.h"
 
 enum {
     IN_MAX  = STREAM_IN_MAX,
@@ -16,6 +17,8 @@ enum {
 };
 
 /* ------------------------------------------------------------ the two ends -- */
+
+static void begin(struct client *c, const struct conf_listen *listen, bool early);
 
 static void client_finish(struct client *c)
 {
@@ -59,6 +62,54 @@ static void on_closed(struct stream *stream)
     smtpd_left(d);
 }
 
+/* --------------------------------------------------------------------- TLS -- */
+
+static void log_insecure(const struct client *c, const char *why)
+{
+    log_event(EVENT_INSECURE, LF_ID("session", c->session.number), LF_STR("why", why));
+}
+
+/* secure_begin - after 220, or at once at a port of TLS alone */
+
+static void secure_begin(struct client *c)
+{
+    struct tls_server *tls = certificates_of(&c->smtpd->certificates,
+                                             listener_of(c->smtpd, &c->session));
+
+    c->secure_by = c->session.server->mono + c->session.server->conf->limits.tls_timeout;
+    if (tls != NULL && stream_tls_server(&c->stream, tls) == STREAM_TLS_BEGUN)
+        return;
+    log_insecure(c, tls != NULL ? "plain text instead of TLS" : "no certificate");
+    client_cut(c);
+}
+
+static void secure_done(struct client *c)
+{
+    struct tls_info info = { .version = "TLS", .cipher = "?" };
+    bool greeting = c->session.stage == S_GREETING;
+    char note[128];
+    int n;
+
+    stream_tls_info(&c->stream, &info);
+    n = snprintf(note, sizeof note, "%s %s", info.version, info.cipher);
+    c->secure_by = 0;
+    log_event(EVENT_SECURE, LF_ID("session", c->session.number), LF_STR("version", info.version),
+              LF_STR("cipher", info.cipher), LF_NUM("bits", info.bits),
+              LF_NUM("resumed", info.resumed), LF_STR("name", info.name));
+    session_secured(&c->session, slice_of(note, (size_t)n));
+    if (greeting)
+        begin(c, c->session.listen, false);
+    else
+        client_go(c);
+}
+
+static void secure_failed(struct client *c)
+{
+    if (c->secure_by != 0)
+        log_insecure(c, stream_error_text(&c->stream));
+    client_cut(c);
+}
+
 /* ---------------------------------------------------------------- the loop -- */
 
 /* work - give the session what there is; was any of it used? */
@@ -86,7 +137,7 @@ static void set_reading(struct client *c)
 
 void client_go(struct client *c)
 {
-    if (c->over)
+    if (c->over || c->secure_by != 0)
         return;
     if (stream_pending(&c->stream) == 0 || c->stream.in.n == 0)
         while (work(c))
@@ -94,6 +145,8 @@ void client_go(struct client *c)
     stream_flush(&c->stream);
     if (session_ended(&c->session) || (c->eof && c->session.wait == WAIT_CLIENT))
         client_finish(c);
+    else if (c->session.wait == WAIT_SECURE)
+        secure_begin(c);
     else
         set_reading(c);
 }
@@ -104,15 +157,26 @@ static void on_event(struct stream *stream, enum stream_event event)
 
     smtpd_now(c->smtpd);
     if (event == STREAM_FAILED) {
-        client_cut(c);
+        secure_failed(c);
         return;
     }
     if (event == STREAM_EOF)
         c->eof = true;
-    client_go(c);
+    if (event == STREAM_SECURE)
+        secure_done(c);
+    else
+        client_go(c);
 }
 
 /* --------------------------------------------------------------------- time -- */
+
+static void secure_tick(struct client *c, int64_t now)
+{
+    if (now <= c->secure_by && !session_ended(&c->session))
+        return;
+    log_insecure(c, "the handshake took too long");
+    client_cut(c);
+}
 
 void client_tick(struct client *c)
 {
@@ -120,6 +184,10 @@ void client_tick(struct client *c)
 
     if (c->over)
         return;
+    if (c->secure_by != 0) {
+        secure_tick(c, now);
+        return;
+    }
     if (c->stuck != 0 && now - c->stuck > c->session.server->conf->limits.command_timeout) {
         client_cut(c);
         return;
@@ -181,6 +249,14 @@ static bool talks_early(int fd)
     return recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+static void client_begin(struct client *c, const struct conf_listen *listen, bool early)
+{
+    if (listen->tls == LISTEN_TLS_IMPLICIT)
+        secure_begin(c);
+    else
+        begin(c, listen, early);
+}
+
 static void begin(struct client *c, const struct conf_listen *listen, bool early)
 {
     if (early) {
@@ -219,7 +295,7 @@ void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
     log_event(EVENT_CONNECT, LF_ID("session", c->session.number),
               LF_STR("client", ip_text(peer, text)), LF_TEXT("listener", listen->address));
     if (stream_open(&c->stream, d->child->loop, fd, IN_MAX, OUT_MAX, on_event, on_closed, c))
-        begin(c, listen, early);
+        client_begin(c, listen, early);
     else
         c->over = true;
 }

@@ -1,6 +1,6 @@
 /* client.h - a connection and its session: bytes from one to the other. */
 #pragma once
-#include "net/stream.h"
+#include "net/pump.h"
 #include "smtpd/smtpd.h"
 
 struct client {
@@ -12,6 +12,7 @@ struct client {
     int64_t        stuck;       /* mono, ms: it takes no replies since; 0: it does */
     bool           eof;         /* it will send no more */
     bool           over;        /* only closing is left */
+    int64_t        secure_by;   /* mono, ms: until then the TLS handshake must be done; 0: none */
 };
 
 /* client_new - a connection was taken: greet it, now or later, or turn it away */
@@ -29,6 +30,13 @@ void client_tick(struct client *c);
 
 /* client_greet - if it has waited long enough */
 void client_greet(struct client *c);
+
+/* client_hand_over - for another process, roles reversed (TURN, ATRN): a descriptor of
+ * the connection, which the caller closes when it has sent it. Our last reply has been
+ * given to the system, or goes first. Of TLS it is one end of a socket pair, and this process stays
+ * in between until both ends have closed; *secure says so. -1: it cannot be done, and
+ * the connection is being closed. The session is over in any case. */
+int client_hand_over(struct client *c, bool *secure);
 
 static inline struct client *client_of(struct session *s)
 {

@@ -31,6 +31,7 @@ static const struct row {
     { FEATURE_SEND,       NULL },
     { FEATURE_SOML,       NULL },
     { FEATURE_SAML,       NULL },
+    { FEATURE_STARTTLS,   NULL },
     { FEATURE_EXPN,       NULL },
     { FEATURE_HELP,       NULL },
     { FEATURE_ENHANCED,   NULL },

@@ -99,10 +99,17 @@ static uint64_t world_whois(void *ctx, struct session *s, bool expn, bool utf8,
     return asks_whois(&d->asks, s, expn, utf8, text);
 }
 
+static bool world_secure(void *ctx, struct session *s)
+{
+    struct smtpd *d = ctx;
+
+    return certificates_of(&d->certificates, listener_of(d, s)) != NULL;
+}
+
 static const struct world world = {
     .known = world_known, .resolve = world_resolve, .room = world_room,
     .message_id = world_message_id, .lend = world_lend, .lend_back = world_lend_back,
-    .commit = world_commit, .whois = world_whois,
+    .commit = world_commit, .whois = world_whois, .secure = world_secure,
 };
 
 static void go(struct session *s)
@@ -272,6 +279,8 @@ static bool map_tables(struct smtpd *d)
     for (size_t i = 0; i < d->child->ntables; i++) {
         const struct child_table *t = &d->child->tables[i];
 
+        if (strncmp(t->name, "certificate:", 12) == 0)
+            continue;
         if (!table_set_add(&d->tables, t->name, t->fd)) {
             log_event(EVENT_TABLE, LF_STR("why", "cannot be mapped"), LF_STR("table", t->name));
             return false;
@@ -318,6 +327,8 @@ static bool begin(struct child *child)
         log_event(EVENT_CONFIG, LF_STR("why", "no census of sessions: each process counts its own"));
     d->fd_most = fd_most();
     timers_begin(d);
+    if (!certificates_begin(&d->certificates, child))
+        return false;
     return map_tables(d) && listen_all(d);
 }
 
@@ -325,6 +336,33 @@ static bool from_console(struct channel *c, uint32_t type, struct wire *w, int *
 {
     (void)fd;
     return child_receive_common(c->user, c, type, w);
+}
+
+static bool from_vault(struct channel *c, uint32_t type, struct wire *w, int *fd)
+{
+    struct smtpd *d = c->user;
+
+    (void)fd;
+    return type == MSG_SIGNED ? certificates_signed(&d->certificates, w)
+         : type == MSG_MECHANISMS ? msg_mechanisms_get(w, &(struct msg_mechanisms){ 0 })
+                              : child_receive_common(d->child, c, type, w);
+}
+
+static void vault_gone(struct channel *c, const char *why)
+{
+    struct smtpd *d = c->user;
+
+    (void)why;
+    if (d->certificates.vault == c)
+        certificates_vault(&d->certificates, NULL);
+}
+
+static void vault_peer(struct smtpd *d, struct channel *c)
+{
+    c->user = d;
+    c->receive = from_vault;
+    c->gone = vault_gone;
+    certificates_vault(&d->certificates, c);
 }
 
 static void peer(struct child *child, struct channel *c)
@@ -335,6 +373,8 @@ static void peer(struct child *child, struct channel *c)
         commits_queue(&d->commits, c);
     } else if (c->peer == ROLE_LOOKUP) {
         asks_lookup(&d->asks, c);
+    } else if (c->peer == ROLE_VAULT) {
+        vault_peer(d, c);
     } else {
         c->user = child;
         c->receive = from_console;

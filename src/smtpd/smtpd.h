@@ -3,6 +3,7 @@
 #include "net/census.h"
 #include "net/listener.h"
 #include "smtpd/ask.h"
+#include "smtpd/certificates.h"
 #include "smtpd/commit.h"
 #include "table/table.h"
 
@@ -11,6 +12,7 @@ struct smtpd {
     struct server    server;
     struct commits   commits;
     struct asks      asks;
+    struct certificates certificates;
     struct table_set tables;
     struct census    census;
     struct id_maker  numbers;           /* of sessions */
@@ -22,6 +24,12 @@ struct smtpd {
     uv_timer_t       sweep, greeter;
     int64_t          hurry_at, drain_until;     /* mono, ms; drain_until 0: not draining */
 };
+
+/* listener_of - the index of the session's listener in the configuration */
+static inline size_t listener_of(const struct smtpd *d, const struct session *s)
+{
+    return (size_t)(s->listen - d->server.conf->listens);
+}
 
 /* smtpd_now - look at the clock; before anything that comes from outside the loop */
 void smtpd_now(struct smtpd *d);

@@ -13,6 +13,7 @@
 #include "smtpd/intake.h"
 #include "smtpd/params.h"
 #include "smtpd/policy.h"
+#include "smtpd/secure.h"
 #include "smtpd/verbs.h"
 #include "smtpd/whois.h"
 
@@ -52,6 +53,9 @@ const struct verb verbs[] = {
       NO_FEATURE, "QUIT: end the session" },
     { "HELP", on_help, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN | V_ODMR,
       FEATURE_HELP, "HELP [command]: list the commands, or explain one" },
+    { "STARTTLS", on_starttls, S_COMMANDS, REPLY_OUT_OF_ORDER,
+      V_LAST | V_PLAIN | V_JUNK | V_OPEN | V_ODMR, FEATURE_STARTTLS,
+      "STARTTLS: go on over TLS" },
     { "VRFY", on_vrfy, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK, NO_FEATURE,
       "VRFY name [SMTPUTF8]: who is this? Not everybody is told" },
     { "EXPN", on_expn, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK, FEATURE_EXPN,
@@ -64,7 +68,7 @@ const unsigned verbs_count = VERBS;
 
 /* Commands of SMTP that this server does not have. */
 static const char *const unoffered[] = {
-    "TURN", "ATRN", "ETRN", "AUTH", "STARTTLS", "BURL",
+    "TURN", "ATRN", "ETRN", "AUTH", "BURL",
 };
 
 /* How clients that take us for something else begin (A028). */
@@ -136,13 +140,25 @@ static enum reply_id locked(const struct session *s, const struct verb *v)
                                                                        : REPLY_OK;
 }
 
+/* unoffered_reply - what was offered until it was used is out of order now (RFC 3207
+ * §4, RFC 4954 §4) */
+
+static enum reply_id unoffered_reply(const struct session *s, const struct verb *v)
+{
+    bool login = v->feature == FEATURE_AUTH || v->feature == FEATURE_X_EXPS;
+
+    if ((v->feature == FEATURE_STARTTLS && s->secure) || (login && s->account.n > 0))
+        return REPLY_OUT_OF_ORDER;
+    return v->flags & (V_LMTP | V_SMTP) ? REPLY_UNKNOWN_COMMAND : REPLY_NOT_IMPLEMENTED;
+}
+
 static enum reply_id gate(struct session *s, const struct verb *v, struct slice name,
                           struct slice args)
 {
     if (v == NULL)
         return is_unoffered(name) ? REPLY_NOT_IMPLEMENTED : REPLY_UNKNOWN_COMMAND;
     if (!verb_offered(s, v))
-        return v->flags & (V_LMTP | V_SMTP) ? REPLY_UNKNOWN_COMMAND : REPLY_NOT_IMPLEMENTED;
+        return unoffered_reply(s, v);
     if (s->server->draining && s->tx == NULL && !(v->flags & V_LEAVES))
         return REPLY_SHUTTING_DOWN;
     if (locked(s, v) != REPLY_OK)

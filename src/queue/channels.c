@@ -59,6 +59,46 @@ static void say_done(struct peer *p, const struct msg_done *m)
     channel_send_msg_done(channel_of(p), m, -1);
 }
 
+static void say_kicked(struct peer *p, const struct msg_kicked *m)
+{
+    channel_send_msg_kicked(channel_of(p), m, -1);
+}
+
+static void say_turn_answer(struct peer *p, const struct msg_turn_answer *m)
+{
+    channel_send_msg_turn_answer(channel_of(p), m, -1);
+}
+
+static bool say_turn_go(struct peer *p, const struct msg_turn_go *m, int fd)
+{
+    return fd >= 0 && channel_send_msg_turn_go(channel_of(p), m, fd);
+}
+
+static void say_turn_over(struct peer *p, const struct msg_turn_over *m)
+{
+    channel_send_msg_turn_over(channel_of(p), m, -1);
+}
+
+static bool say_fetch(struct peer *p, const struct msg_fetch *m)
+{
+    return channel_send_msg_fetch(channel_of(p), m, -1);
+}
+
+static bool say_adopt(struct peer *p, const struct msg_adopt *m, int fd)
+{
+    return fd >= 0 && channel_send_msg_adopt(channel_of(p), m, fd);
+}
+
+static void say_linkstate_done(struct peer *p, const struct msg_linkstate_done *m)
+{
+    channel_send_msg_linkstate_done(channel_of(p), m, -1);
+}
+
+static bool say_exchange(struct peer *p, const struct msg_exchange *m)
+{
+    return channel_send_msg_exchange(channel_of(p), m, -1);
+}
+
 static size_t pending(const struct peer *p)
 {
     return channel_pending(channel_of(p));
@@ -67,7 +107,9 @@ static size_t pending(const struct peer *p)
 static const struct peer_ops ops = {
     .welcome = say_welcome, .room = say_room, .committed = say_committed, .lend = say_lend,
     .deliver = say_deliver, .resolve = say_resolve, .row = say_row, .done = say_done,
-    .pending = pending,
+    .kicked = say_kicked, .turn_answer = say_turn_answer, .turn_go = say_turn_go,
+    .turn_over = say_turn_over, .fetch = say_fetch, .adopt = say_adopt,
+    .linkstate_done = say_linkstate_done, .exchange = say_exchange, .pending = pending,
 };
 
 static bool receive(struct channel *c, uint32_t type, struct wire *w, int *fd)
@@ -77,7 +119,7 @@ static bool receive(struct channel *c, uint32_t type, struct wire *w, int *fd)
 
     queue_at(end->queue, clock_mono(), clock_wall());
     ok = type == MSG_STATUS ? end->common(c, type, w, fd)
-                            : queue_receive(end->queue, &end->peer, type, w);
+                            : queue_receive(end->queue, &end->peer, type, w, *fd);
     end->again(end->user);
     return ok;
 }

@@ -7,12 +7,15 @@
 #include "queue/cache.h"
 #include "queue/core.h"
 #include "queue/dispatch.h"
+#include "queue/fetch.h"
 #include "queue/history.h"
+#include "queue/kick.h"
 #include "queue/outcome.h"
 #include "queue/people.h"
 #include "queue/recover.h"
 #include "queue/report.h"
 #include "queue/times.h"
+#include "queue/turn.h"
 
 enum { CACHE_BYTES = 64 << 20, SCRATCH_MAX = (8 << 20) + (66 << 20), SWEEP_LEAST = 64, MOVES_A_TURN = 100 };
 
@@ -114,7 +117,7 @@ struct queue *queue_open(const struct queue_options *o, struct why *why)
     struct queue *q = calloc(1, sizeof *q);
     struct sched_options s = schedule(o->conf, o->seed);
     struct list *lists[] = { &q->smtpds, &q->relays, &q->locals, &q->lookups, &q->consoles,
-                             &q->flying, &q->stalled, &q->questions };
+                             &q->flying, &q->stalled, &q->questions, &q->kicks, &q->turns };
     struct roster *rosters[] = { &q->letters, &q->leases, &q->reports, &q->lent, &q->peers,
                                  &q->gone, &q->times };
 
@@ -163,6 +166,9 @@ void queue_close(struct queue *q)
         return;
     if (q->journal != NULL)
         journal_close(q->journal);
+    kick_close(q);
+    turn_close(q);
+    fetch_close(q);
     while (q->stalled.next != NULL && (link = list_pop(&q->stalled)) != NULL)
         bundle_free(LIST_OWNER(link, struct bundle, link));
     while (q->flying.next != NULL && (link = list_pop(&q->flying)) != NULL)
@@ -207,6 +213,7 @@ void queue_reconf(struct queue *q, const struct conf *conf)
 
     q->conf = conf;
     q->confs++;
+    fetch_close(q);             /* its names are in the old one */
     sched_reconf(q->sched, &s);
     free(q->moved);
     q->nmoved = 0;
@@ -265,6 +272,9 @@ void queue_peer_gone(struct queue *q, struct peer *p)
     dispatch_peer_gone(q, p);
     admit_peer_gone(q, p);
     people_gone(q, p);
+    kick_peer_gone(q, p);
+    turn_peer_gone(q, p);
+    fetch_peer_gone(q, p);
     roster_take(&q->peers, p->serial);
     list_remove(&p->link);
     if (p->role == ROLE_LOOKUP)
@@ -273,63 +283,45 @@ void queue_peer_gone(struct queue *q, struct peer *p)
 
 /* --------------------------------------------------------------- receive -- */
 
-typedef bool receive_f(struct queue *q, struct peer *p, struct wire *w);
+typedef bool receive_f(struct queue *q, struct peer *p, struct wire *w, int fd);
 
-static bool on_commit(struct queue *q, struct peer *p, struct wire *w)
-{
-    struct msg_commit m;
+#define RECEIVER(name, handle)                                                          \
+    static bool on_##name(struct queue *q, struct peer *p, struct wire *w, int fd)      \
+    {                                                                                   \
+        struct msg_##name m;                                                            \
+                                                                                        \
+        (void)fd;                                                                       \
+        return msg_##name##_get(w, &m) && (handle);                                     \
+    }
+RECEIVER(commit,    admit_commit(q, p, &m))
+RECEIVER(lend_more, admit_lend_more(q, p, m.count))
+RECEIVER(lend_back, admit_lend_back(q, p, m.number))
+RECEIVER(result,    outcome_result(q, p, &m))
+RECEIVER(resolved,  ((void)p, report_resolved(q, &m)))
+RECEIVER(query,     people_query(q, p, &m))
+RECEIVER(kick,      kick_ask(q, p, &m))
+RECEIVER(turn_ask,  turn_ask(q, p, &m))
+RECEIVER(turn_go,   turn_go(q, p, &m, fd))
+RECEIVER(turn_over, turn_over(q, p, &m))
+RECEIVER(fetched,   fetch_done(q, p, &m))
+RECEIVER(adopt,     fetch_adopt(q, p, &m, fd))
+#undef RECEIVER
 
-    return msg_commit_get(w, &m) && admit_commit(q, p, &m);
-}
-
-static bool on_lend_more(struct queue *q, struct peer *p, struct wire *w)
-{
-    struct msg_lend_more m;
-
-    return msg_lend_more_get(w, &m) && admit_lend_more(q, p, m.count);
-}
-
-static bool on_lend_back(struct queue *q, struct peer *p, struct wire *w)
-{
-    struct msg_lend_back m;
-
-    return msg_lend_back_get(w, &m) && admit_lend_back(q, p, m.number);
-}
-
-static bool on_result(struct queue *q, struct peer *p, struct wire *w)
-{
-    struct msg_result m;
-
-    return msg_result_get(w, &m) && outcome_result(q, p, &m);
-}
-
-static bool on_resolved(struct queue *q, struct peer *p, struct wire *w)
-{
-    struct msg_resolved m;
-
-    (void)p;
-    return msg_resolved_get(w, &m) && report_resolved(q, &m);
-}
-
-static bool on_query(struct queue *q, struct peer *p, struct wire *w)
-{
-    struct msg_query m;
-
-    return msg_query_get(w, &m) && people_query(q, p, &m);
-}
-
-bool queue_receive(struct queue *q, struct peer *p, uint32_t type, struct wire *w)
+bool queue_receive(struct queue *q, struct peer *p, uint32_t type, struct wire *w, int fd)
 {
     static receive_f *const receivers[MSG_COUNT] = {
         [MSG_COMMIT] = on_commit,       [MSG_LEND_MORE] = on_lend_more,
         [MSG_LEND_BACK] = on_lend_back, [MSG_RESULT] = on_result,
         [MSG_RESOLVED] = on_resolved,   [MSG_QUERY] = on_query,
+        [MSG_KICK] = on_kick,           [MSG_TURN_ASK] = on_turn_ask,
+        [MSG_TURN_GO] = on_turn_go,     [MSG_TURN_OVER] = on_turn_over,
+        [MSG_FETCHED] = on_fetched,     [MSG_ADOPT] = on_adopt,
     };
 
     if (type >= MSG_COUNT || receivers[type] == NULL
         || !message_allowed(type, p->role, ROLE_QUEUE))
         return false;
-    return receivers[type](q, p, w);
+    return receivers[type](q, p, w, fd);
 }
 
 /* ------------------------------------------------------------------ work -- */
@@ -360,7 +352,7 @@ static void look_after(struct queue *q, struct letter *m)
     expired = letter_expired(q, m);
     for (job = job_next(m, NULL); expired && job != NULL; job = next) {
         next = job->next;
-        if (waits_for_time(job) && !(m->flags & LETTER_HELD))
+        if (waits_for_time(job) && !(m->flags & LETTER_HELD) && !kick_kicked(q, job))
             outcome_expire(q, job, FAILURE_EXPIRED);
     }
     report_consider(q, m);
@@ -400,6 +392,7 @@ static void every_second(struct queue *q)
     sweep(q);
     report_work(q);
     dispatch_overdue(q);
+    fetch_work(q);
     history_flush(q->history);
 }
 
@@ -411,6 +404,8 @@ bool queue_work(struct queue *q)
     every_second(q);
     more = move_some(q);
     more |= people_work(q);     /* what they let go goes at once */
+    more |= kick_work(q);
+    more |= turn_work(q);
     more |= dispatch_work(q);
     return more;
 }

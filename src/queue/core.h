@@ -13,6 +13,9 @@
  *     failures  report.c    the report and the failures in one unit
  *     restart   recover.c   route again, go on where the outcomes left off
  *     people    people.c    list, hold, release, retry, remove, trace
+ *     ETRN      kick.c      what waits for somebody goes now
+ *     TURN      turn.c      whoever fetches his mail gets it over his connection
+ *     timers    fetch.c     fetch ours elsewhere
  *
  * Every recipient is at every moment in one job of its letter (in the state
  * that the schedule says), or among the failures that wait for their report,
@@ -41,6 +44,14 @@ struct peer_ops {
     void (*resolve)(struct peer *p, const struct msg_resolve *m);
     void (*row)(struct peer *p, const struct msg_row *m);
     void (*done)(struct peer *p, const struct msg_done *m);
+    void (*kicked)(struct peer *p, const struct msg_kicked *m);
+    void (*turn_answer)(struct peer *p, const struct msg_turn_answer *m);
+    bool (*turn_go)(struct peer *p, const struct msg_turn_go *m, int fd);   /* false: not taken */
+    void (*turn_over)(struct peer *p, const struct msg_turn_over *m);
+    bool (*fetch)(struct peer *p, const struct msg_fetch *m);               /* the same */
+    bool (*adopt)(struct peer *p, const struct msg_adopt *m, int fd);
+    void (*linkstate_done)(struct peer *p, const struct msg_linkstate_done *m);
+    bool (*exchange)(struct peer *p, const struct msg_exchange *m);
     size_t (*pending)(const struct peer *p);        /* bytes not yet taken by it */
 };
 
@@ -55,6 +66,7 @@ struct peer {
     size_t                 nleases;
     int64_t                leaving;     /* gave a job back untouched: none for it until (mono ms) */
     size_t                 nlent;       /* smtpd: files lent */
+    uint64_t               adopted;     /* smtpd: connections given to it */
 };
 
 struct queue_options {
@@ -71,6 +83,7 @@ struct queue_options {
 
 struct history;
 struct cache;
+struct fetches;
 
 struct queue {
     const struct conf *conf;
@@ -98,6 +111,9 @@ struct queue {
     struct list        flying;          /* units in the journal's hands */
     struct list        stalled;         /* units to append again */
     struct list        questions;       /* of people, being answered */
+    struct list        kicks;           /* ETRNs at work */
+    struct list        turns;           /* TURNs and ATRNs */
+    struct fetches    *fetches;         /* timers of the configuration's fetch sections */
     int64_t            stalled_until;
     struct cache      *cache;
     struct history    *history;
@@ -127,10 +143,11 @@ void queue_at(struct queue *q, int64_t mono, int64_t wall);
 void queue_reconf(struct queue *q, const struct conf *conf);
 
 /* Peers come, speak and go. queue_receive false: malformed or not allowed,
- * cut it off (and call queue_peer_gone). *fd as in channel_receive_f. */
+ * cut it off (and call queue_peer_gone). fd: that came with it, or -1; it stays the
+ * caller's. */
 void queue_peer(struct queue *q, struct peer *p, enum role role, unsigned slot,
                 const struct peer_ops *ops, void *user);
-bool queue_receive(struct queue *q, struct peer *p, uint32_t type, struct wire *w);
+bool queue_receive(struct queue *q, struct peer *p, uint32_t type, struct wire *w, int fd);
 void queue_peer_gone(struct queue *q, struct peer *p);
 
 /* queue_work - time has passed or something came: advance the schedule, hand

@@ -4,6 +4,7 @@
 #include "queue/asked.h"
 #include "queue/dispatch.h"
 #include "queue/outcome.h"
+#include "queue/turn.h"
 
 enum { PER_TURN = 64, PENDING_MAX = 8 << 20 };
 
@@ -15,6 +16,8 @@ void lease_end(struct queue *q, struct lease *l)
     roster_take(&q->leases, l->number);
     list_remove(&l->link);
     l->agent->nleases--;
+    if (l->way.turn != 0)
+        turn_lease_end(q, l->way.turn);
     free(l);
 }
 
@@ -45,9 +48,9 @@ static bool can_take(const struct queue *q, const struct peer *p)
         && (p->ops->pending == NULL || p->ops->pending(p) < PENDING_MAX);
 }
 
-/* choose - the least busy; agents that come first keep what they are used to */
+/* the least busy; agents that come first keep what they are used to */
 
-static struct peer *choose(const struct queue *q, enum lane lane)
+struct peer *dispatch_choose(const struct queue *q, enum lane lane)
 {
     const struct list *all = lane == LANE_LOCAL ? &q->locals : &q->relays;
     struct peer *best = NULL;
@@ -123,7 +126,7 @@ static uint32_t gather(const struct job *job, const struct envelope *e, struct b
 }
 
 static struct lease *lease_new(struct queue *q, struct job *job, struct peer *agent,
-                               struct slice sender, struct slice rcpts)
+                               const struct way *way, struct slice sender, struct slice rcpts)
 {
     struct lease *l = malloc(sizeof *l + sender.n + rcpts.n);
 
@@ -131,7 +134,7 @@ static struct lease *lease_new(struct queue *q, struct job *job, struct peer *ag
         return NULL;
     *l = (struct lease){ .number = ++q->jobs, .job = job, .agent = agent,
                          .deadline = q->mono + LEASE, .nrcpts = job_count(job), .conf = q->confs,
-                         .sender = { l->bytes, sender.n },
+                         .way = *way, .sender = { l->bytes, sender.n },
                          .rcpts = { l->bytes + sender.n, rcpts.n } };
     memcpy(l->bytes, sender.n > 0 ? sender.p : "", sender.n);
     memcpy(l->bytes + sender.n, rcpts.p, rcpts.n);
@@ -161,12 +164,11 @@ static struct slice domain_of(struct slice rcpts)
 /* send - the body goes inline, or as the large file's descriptor */
 
 static bool send_it(struct queue *q, struct lease *l, const struct envelope *e,
-                    struct slice body)
+                    struct slice body, struct slice destination)
 {
     const struct letter *m = l->job->letter;
-    struct destination *d = l->job->sched.dest;
     struct msg_deliver deliver = {
-        .job = l->number, .id = m->entry.id, .destination = slice_of(d->text, d->n),
+        .job = l->number, .id = m->entry.id, .destination = destination,
         .domain = domain_of(l->rcpts), .sender = l->sender, .flags = e->flags,
         .arrived = e->arrived, .client = e->client, .helo = e->helo, .protocol = e->protocol,
         .extra = e->extra, .nrcpts = l->nrcpts, .rcpts = l->rcpts,
@@ -190,13 +192,19 @@ static bool send_it(struct queue *q, struct lease *l, const struct envelope *e,
 
 /* not_now - our own trouble, not the destination's */
 
-static void not_now(struct queue *q, struct job *job)
+static void not_now(struct queue *q, struct job *job, const struct way *way)
 {
+    if (way->turn != 0) {
+        turn_lease_end(q, way->turn);
+        outcome_back(q, job, way);
+        return;
+    }
     sched_park(q->sched, &job->sched);
     sched_defer_until(q->sched, &job->sched, q->mono + TROUBLE_WAIT);
 }
 
-static void deliver(struct queue *q, struct job *job, struct peer *agent)
+static void deliver(struct queue *q, struct job *job, struct peer *agent, const struct way *way,
+                    struct slice destination)
 {
     struct buf rcpts = BUF(ENVELOPE_MAX);
     struct slice envelope, body, sender;
@@ -205,14 +213,30 @@ static void deliver(struct queue *q, struct job *job, struct peer *agent)
 
     if (letter_read(q, job->letter, &envelope, &body) && envelope_get(envelope, &e)
         && gather(job, &e, &rcpts, &sender) == job_count(job) && !rcpts.full)
-        l = lease_new(q, job, agent, sender, buf_view(&rcpts));
+        l = lease_new(q, job, agent, way, sender, buf_view(&rcpts));
     buf_free(&rcpts);
     if (l == NULL) {
-        not_now(q, job);
-    } else if (!send_it(q, l, &e, body)) {
+        not_now(q, job, way);
+    } else if (!send_it(q, l, &e, body, destination)) {
+        l->way.turn = 0;        /* not_now counts it */
         lease_end(q, l);
-        not_now(q, job);
+        not_now(q, job, way);
     }
+}
+
+void dispatch_turn(struct queue *q, struct job *job, struct peer *agent, const struct way *way,
+                   struct slice destination)
+{
+    deliver(q, job, agent, way, destination);
+}
+
+static void deliver_next(struct queue *q, enum lane lane, struct peer *agent)
+{
+    static const struct way usual;
+    struct job *job = job_of_sched(sched_next(q->sched, lane));
+    const struct destination *d = job->sched.dest;
+
+    deliver(q, job, agent, &usual, slice_of(d->text, d->n));
 }
 
 bool dispatch_work(struct queue *q)
@@ -223,9 +247,9 @@ bool dispatch_work(struct queue *q)
         struct peer *agent;
         unsigned n = 0;
 
-        while (sched_pending(q->sched, lane) && (agent = choose(q, lane)) != NULL
+        while (sched_pending(q->sched, lane) && (agent = dispatch_choose(q, lane)) != NULL
                && n++ < PER_TURN)
-            deliver(q, job_of_sched(sched_next(q->sched, lane)), agent);
+            deliver_next(q, lane, agent);
         more |= n > PER_TURN;
     }
     return more;
@@ -233,23 +257,22 @@ bool dispatch_work(struct queue *q)
 
 /* ------------------------------------------------------------------- gone -- */
 
-/* back - the job is as it was before it was leased */
-
-static void back(struct queue *q, struct lease *l)
+void lease_back(struct queue *q, struct lease *l)
 {
     struct job *job = l->job;
     struct letter *m = job->letter;
+    struct way way = l->way;
     uint32_t conf = l->conf;
 
     lease_end(q, l);
-    outcome_back(q, job);
+    outcome_back(q, job, &way);
     outcome_reroute(q, m, conf);
 }
 
 void dispatch_peer_gone(struct queue *q, struct peer *p)
 {
     while (!list_empty(&p->leases))
-        back(q, LIST_OWNER(p->leases.next, struct lease, link));
+        lease_back(q, LIST_OWNER(p->leases.next, struct lease, link));
 }
 
 static void overdue_of(struct queue *q, struct list *agents)

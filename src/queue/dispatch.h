@@ -7,6 +7,14 @@
  * ADMIT_INLINE_MAX stay below what it keeps waiting in memory. */
 enum { LEASES_RELAY = 500, LEASES_LOCAL = 512 };
 
+/* How a job leaves: all zero, as its destination says; else over a connection that
+ * was turned round (turn.h), and this is what becomes of it if it comes back. */
+struct way {
+    uint64_t         turn;      /* ticket */
+    enum sched_state was;
+    int64_t          due;       /* of SCHED_DEFERRED: mono ms */
+};
+
 /* What an agent has. Kept until it answers, dies or takes too long. */
 struct lease {
     uint64_t     number;        /* first: names it in the roster; MSG_DELIVER.job */
@@ -16,6 +24,7 @@ struct lease {
     int64_t      deadline;      /* mono ms */
     uint32_t     nrcpts;
     uint32_t     conf;          /* queue->confs when it was routed or before */
+    struct way   way;
     struct slice sender, rcpts; /* as sent; in bytes[] */
     char         bytes[];
 };
@@ -31,6 +40,16 @@ void dispatch_overdue(struct queue *q);
 
 /* lease_end - forget a lease; the job stays LEASED for the caller to move */
 void lease_end(struct queue *q, struct lease *l);
+
+/* lease_back - the job is as it was before it was leased */
+void lease_back(struct queue *q, struct lease *l);
+
+/* dispatch_choose - the least busy agent of a lane that can take one more, or NULL */
+struct peer *dispatch_choose(const struct queue *q, enum lane lane);
+
+/* dispatch_turn - give a job, LEASED already, to this agent for this destination */
+void dispatch_turn(struct queue *q, struct job *job, struct peer *agent, const struct way *way,
+                   struct slice destination);
 
 /* lease_next - read lease->rcpts: start with wire_reader(l->rcpts) */
 struct lease_rcpt {

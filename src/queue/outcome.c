@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "log/log.h"
 #include "queue/history.h"
+#include "queue/kick.h"
 #include "queue/outcome.h"
 #include "queue/recover.h"
 #include "queue/times.h"
@@ -235,6 +236,20 @@ static bool too_late(const struct queue *q, const struct letter *m, enum failure
     return times_up(q, m) || letter_expired(q, m);
 }
 
+/* as_it_was - a job that was to go over a reversed connection; returns when it goes */
+
+static int64_t as_it_was(struct queue *q, struct job *job, const struct way *way)
+{
+    sched_park(q->sched, &job->sched);
+    if (way->was == SCHED_HELD)
+        sched_hold(q->sched, &job->sched);
+    else if (way->was == SCHED_DEFERRED)
+        sched_defer_until(q->sched, &job->sched, way->due);
+    else
+        sched_ready(q->sched, &job->sched);
+    return way->was == SCHED_DEFERRED ? way->due : 0;
+}
+
 /* wait_on - what is left of the job: held, or deferred until a time, or too old */
 
 static int64_t wait_on(struct queue *q, struct lease *l, const struct verdicts *all,
@@ -247,6 +262,10 @@ static int64_t wait_on(struct queue *q, struct lease *l, const struct verdicts *
         sched_hold(q->sched, &job->sched);
         return 0;
     }
+    if (l->way.turn != 0)
+        return as_it_was(q, job, &l->way);
+    if (kick_returns(q, job))
+        return 0;
     if (!too_late(q, job->letter, &why))
         return sched_defer(q->sched, &job->sched, q->mono);
     for (uint32_t i = 0; i < all->n; i++)
@@ -326,20 +345,57 @@ static void end_if_empty(struct queue *q, struct job *job)
     job_free(job);
 }
 
-static void settle(struct queue *q, struct lease *l, const struct verdicts *all,
+/* soften - the terminals were tried for SOML or SAML: what did not end there goes on
+ * to the mailbox (RFC 821 §3.4). False: it was something else. */
+
+static bool soften(struct queue *q, const struct lease *l, struct verdicts *all)
+{
+    const struct destination *d = l->job->sched.dest;
+    struct slice envelope, body;
+    enum asked_verb verb;
+    struct envelope e;
+
+    if (!slice_eq(slice_of(d->text, d->n), SLICE_LIT("terminal:"))
+        || !letter_read(q, l->job->letter, &envelope, &body) || !envelope_get(envelope, &e))
+        return false;
+    verb = asked_of(e.extra).verb;
+    if (verb != ASKED_SOML && verb != ASKED_SAML)
+        return false;
+    for (uint32_t i = 0; i < all->n; i++)
+        if (verb == ASKED_SAML || all->v[i].outcome.fate == FATE_NEVER)
+            all->v[i].outcome.fate = FATE_LATER;
+    return true;
+}
+
+/* to_mailbox - where what is left of the job goes now */
+
+static void to_mailbox(struct queue *q, struct letter *m)
+{
+    recover_route(q, m);
+    letter_start(q, m);
+}
+
+static void settle(struct queue *q, struct lease *l, struct verdicts *all,
                    enum trouble trouble, struct slice host)
 {
     struct job *job = l->job;
     struct letter *m = job->letter;
+    bool softened = soften(q, l, all), goes_on;
     struct destination *d = job->sched.dest;
     struct bundle *u = bundle_new(m);
     struct past_head head = { .host = host, .destination = slice_of(d->text, d->n) };
     int64_t next = 0;
 
-    learn(q, job, trouble, all, host);
+    if (l->way.turn != 0)
+        sched_park(q->sched, &job->sched);      /* its destination has no part in it */
+    else
+        learn(q, job, trouble, all, host);
     sort_out(q, l, all, host);
     cancel(q, job);
-    if (job_count(job) > 0)
+    if (softened)
+        m->flags |= LETTER_MAILBOX;
+    goes_on = softened && job_count(job) > 0 && !(m->flags & LETTER_HELD);
+    if (job_count(job) > 0 && !goes_on)
         next = wait_on(q, l, all, host);
     if (job_count(job) > 0)
         tell_later(q, l, all, host, next);
@@ -352,6 +408,8 @@ static void settle(struct queue *q, struct lease *l, const struct verdicts *all,
         u->by = "person";
     letter_finish(q, m, u);
     bundle_append(q, u);
+    if (goes_on)
+        to_mailbox(q, m);
     report_consider(q, m);
 }
 
@@ -381,12 +439,8 @@ bool outcome_result(struct queue *q, struct peer *p, const struct msg_result *m)
     letter = l->job->letter;
     conf = l->conf;
     if (m->trouble == TROUBLE_LEAVING) {
-        struct job *job = l->job;
-
         p->leaving = q->mono + LEAVING;
-        lease_end(q, l);
-        outcome_back(q, job);
-        outcome_reroute(q, letter, conf);
+        lease_back(q, l);
         return true;
     }
     ok = verdicts_begin(&all, l, &arena) && verdicts_read(&all, m);
@@ -410,16 +464,15 @@ void outcome_no_answer(struct queue *q, struct lease *l)
         settle(q, l, &all, TROUBLE_SESSION, (struct slice){ 0 });
         lease_end(q, l);
     } else {
-        struct job *job = l->job;
-
-        lease_end(q, l);
-        outcome_back(q, job);
+        lease_back(q, l);
+        arena_free(&arena);
+        return;
     }
     outcome_reroute(q, m, conf);
     arena_free(&arena);
 }
 
-void outcome_back(struct queue *q, struct job *job)
+void outcome_back(struct queue *q, struct job *job, const struct way *way)
 {
     struct letter *m = job->letter;
 
@@ -435,6 +488,8 @@ void outcome_back(struct queue *q, struct job *job)
         bundle_append(q, u);
     } else if (m->flags & LETTER_HELD) {
         sched_hold(q->sched, &job->sched);
+    } else if (way->turn != 0) {
+        as_it_was(q, job, way);
     } else {
         sched_again(q->sched, &job->sched);
     }

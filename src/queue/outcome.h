@@ -14,8 +14,9 @@ bool outcome_result(struct queue *q, struct peer *p, const struct msg_result *m)
 /* outcome_no_answer - a lease is over: later, by the schedule */
 void outcome_no_answer(struct queue *q, struct lease *l);
 
-/* outcome_back - the agent has gone: ready again, or held or removed if a person said so */
-void outcome_back(struct queue *q, struct job *job);
+/* outcome_back - the agent has gone: ready again (or as `way` says), or held or removed
+ * if a person said so */
+void outcome_back(struct queue *q, struct job *job, const struct way *way);
 
 /* outcome_reroute - a job of m is back that was away since there were `conf`
  * configurations: if there is another now, route the letter again */

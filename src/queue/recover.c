@@ -129,6 +129,18 @@ static void owe(struct queue *q, struct letter *m, const struct envelope *e,
     report_expansions(q, m, e, told);
 }
 
+/* tried_terminals - it goes on to the mailboxes: SOML, SAML */
+
+static bool tried_terminals(const struct envelope *e, const struct past *past)
+{
+    enum asked_verb verb = asked_of(e->extra).verb;
+
+    for (size_t i = 0; i < past->n && (verb == ASKED_SOML || verb == ASKED_SAML); i++)
+        if (past->rcpts[i].terminal)
+            return true;
+    return false;
+}
+
 static bool resume(struct queue *q, struct letter *m, struct arena *arena)
 {
     struct slice envelope, body;
@@ -144,10 +156,12 @@ static bool resume(struct queue *q, struct letter *m, struct arena *arena)
     if (past.warned_by)
         times_told(q, m);
     owe(q, m, &e, &past, arena);
-    if (past.released && !(m->flags & LETTER_RELEASED)) {
+    if (past.released)
         m->flags |= LETTER_RELEASED;
+    if (tried_terminals(&e, &past))
+        m->flags |= LETTER_MAILBOX;
+    if (m->flags & (LETTER_RELEASED | LETTER_MAILBOX))
         recover_route(q, m);
-    }
     for (job = job_next(m, NULL); job != NULL; job = next) {
         int64_t wait = resume_job(q, job, &past);
 
@@ -216,7 +230,7 @@ static bool moved(struct queue *q, struct letter *m, const struct envelope *e)
 
             if (job->sched.state == SCHED_LEASED || !job_has(job, i))
                 continue;
-            hop = route_hop(q->conf, e, r.address, m->flags & LETTER_RELEASED, &text);
+            hop = route_hop(q->conf, e, r.address, route_how(m), &text);
             other = !slice_eq(hop.text, slice_of(job->sched.dest->text, job->sched.dest->n));
         }
     buf_free(&text);

@@ -1,4 +1,5 @@
 /* route.c - from addresses to destinations, and from recipients to jobs. */
+#include <stdlib.h>
 #include "base/crc32c.h"
 #include "queue/asked.h"
 #include "queue/route.h"
@@ -55,21 +56,33 @@ static struct hop to_host(struct slice host, unsigned port, struct buf *text)
     return done(text, LANE_RELAY);
 }
 
-static struct hop to_elsewhere(const struct conf *conf, struct slice domain, bool released,
+static struct hop to_elsewhere(const struct conf *conf, struct slice domain, unsigned how,
                                struct buf *text)
 {
     const struct conf_route *route = conf_route_find(conf, domain);
 
     if (route->via == VIA_HOST)
         return to_host(route->host, route->port, text);
-    if (route->via == VIA_HOLD && !released)
+    if (route->via == VIA_HOLD && !(how & ROUTE_RELEASED))
         return to_hold(route->pattern, text);
     buf_printf(text, "mx:%.*s", SLICE(domain));
     return done(text, LANE_RELAY);
 }
 
+static struct hop to_terminal(struct buf *text)
+{
+    buf_puts(text, "terminal:");
+    return done(text, LANE_LOCAL);
+}
+
+unsigned route_how(const struct letter *m)
+{
+    return (m->flags & LETTER_RELEASED ? ROUTE_RELEASED : 0u)
+         | (m->flags & LETTER_MAILBOX ? ROUTE_MAILBOX : 0u);
+}
+
 struct hop route_hop(const struct conf *conf, const struct envelope *e, struct slice address,
-                     bool released, struct buf *text)
+                     unsigned how, struct buf *text)
 {
     struct slice domain = route_domain(address);
     const struct conf_domain *ours;
@@ -80,11 +93,13 @@ struct hop route_hop(const struct conf *conf, const struct envelope *e, struct s
     if (domain.n == 0)          /* <postmaster>: the one local part without a domain */
         domain = conf->ndomains > 0 ? conf->domains[0].name : conf->hostname;
     ours = conf_domain_find(conf, domain);
+    if (ours != NULL && !(how & ROUTE_MAILBOX) && asked_of(e->extra).verb != ASKED_MAIL)
+        return to_terminal(text);
     if (ours != NULL && ours->deliver.n > 0)
         return last_mile(ours->deliver, text);
     if (ours != NULL || slice_ieq(domain, conf->hostname))
         return to_hold(SLICE_LIT("no deliver setting for this domain"), text);
-    return to_elsewhere(conf, domain, released, text);
+    return to_elsewhere(conf, domain, how, text);
 }
 
 /* ----------------------------------------------------------------- jobs -- */
@@ -136,7 +151,7 @@ static bool route_all(struct queue *q, struct letter *m, const struct envelope *
         if (!slice_eq(return_path, r.return_path))
             path++;
         return_path = r.return_path;
-        hop = route_hop(q->conf, e, r.address, m->flags & LETTER_RELEASED, text);
+        hop = route_hop(q->conf, e, r.address, route_how(m), text);
         if (text->full || !place(q, m, &hop, i, path,
                                  r.return_path.n > 0 ? r.return_path : e->sender, asked.priority))
             return false;
@@ -165,4 +180,63 @@ bool route_letter(struct queue *q, struct letter *m, struct slice envelope, cons
         job_free(job);
     }
     return ok;
+}
+
+/* ---------------------------------------------------------------- parts -- */
+
+/* picked - the numbers of the recipients that are picked, ascending; returns how many */
+
+static uint32_t picked(const struct job *job, const struct envelope *e, job_pick_f *pick,
+                       const void *user, uint32_t *numbers)
+{
+    struct wire w = wire_reader(e->rcpts);
+    uint32_t n = 0;
+    struct recipient r;
+
+    for (uint32_t i = 0; recipient_next(&w, &r); i++)
+        if (job_has(job, i) && pick(user, route_domain(r.address)))
+            numbers[n++] = i;
+    return n;
+}
+
+static struct job *take_out(struct queue *q, struct job *job, const uint32_t *numbers, uint32_t n)
+{
+    struct job *part = job_new(job->letter, numbers[0]);
+    bool ok = part != NULL;
+
+    for (uint32_t i = 1; ok && i < n; i++)
+        ok = job_add(part, numbers[i]);
+    if (!ok) {
+        if (part != NULL)
+            job_free(part);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        job_drop(job, numbers[i]);
+    sched_attach(q->sched, &part->sched, job->sched.dest, job->sched.turn);
+    sched_rank(&part->sched, sched_level(&job->sched));
+    part->sched.attempts = job->sched.attempts;
+    return part;
+}
+
+struct job *job_part(struct queue *q, struct job *job, const struct envelope *e, job_pick_f *pick,
+                     const void *user)
+{
+    uint32_t *numbers = calloc(job_count(job) + 1, sizeof *numbers);
+    uint32_t n = numbers != NULL ? picked(job, e, pick, user, numbers) : 0;
+    struct job *part = n == 0 ? NULL : n == job_count(job) ? job : take_out(q, job, numbers, n);
+
+    free(numbers);
+    return part;
+}
+
+bool job_move(struct queue *q, struct job *job, struct slice destination, enum lane lane)
+{
+    struct destination *d = sched_destination(q->sched, destination, lane);
+
+    if (d == NULL)
+        return false;
+    sched_detach(q->sched, &job->sched);
+    sched_attach(q->sched, &job->sched, d, job->sched.turn);
+    return true;
 }

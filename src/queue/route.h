@@ -9,9 +9,16 @@ struct hop {
     bool         hold;
 };
 
-/* route_hop - the next hop of one address. released: routes that hold do not. */
+/* What does not stand in the way (any more). */
+enum route_how {
+    ROUTE_RELEASED = 1 << 0,    /* routes that hold do not */
+    ROUTE_MAILBOX  = 1 << 1,    /* SOML, SAML: the terminals were tried */
+};
+unsigned route_how(const struct letter *m);
+
+/* route_hop - the next hop of one address. how: enum route_how */
 struct hop route_hop(const struct conf *conf, const struct envelope *e, struct slice address,
-                     bool released, struct buf *text);
+                     unsigned how, struct buf *text);
 
 /* route_letter - make the jobs of a letter without any, attached and PARKED.
  * skip (or NULL): recipients that are finished. False: no memory, or malformed. */
@@ -19,3 +26,13 @@ bool route_letter(struct queue *q, struct letter *m, struct slice envelope, cons
 
 /* route_domain - what follows the last @; empty if there is none */
 struct slice route_domain(struct slice address);
+
+/* job_part - the part of a job whose recipients have a domain that `pick` accepts: the
+ * job itself when all do; else a new one, PARKED, taken out of it. NULL: none has, or
+ * no memory. */
+typedef bool job_pick_f(const void *user, struct slice domain);
+struct job *job_part(struct queue *q, struct job *job, const struct envelope *e, job_pick_f *pick,
+                     const void *user);
+
+/* job_move - to another destination, PARKED; false: no memory, it is where it was */
+bool job_move(struct queue *q, struct job *job, struct slice destination, enum lane lane);

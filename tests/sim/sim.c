@@ -235,7 +235,7 @@ static void receive(struct peer *p, uint32_t type, struct buf *bytes)
     struct wire w = wire_reader(buf_view(bytes));
 
     queue_at(sim.queue, sim.mono, sim.wall);
-    if (!queue_receive(sim.queue, p, type, &w))
+    if (!queue_receive(sim.queue, p, type, &w, -1))
         fail("the queue calls a peer malformed");
 }
 

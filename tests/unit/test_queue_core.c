@@ -205,7 +205,7 @@ static bool say_commit(struct peer *p, const struct msg_commit *m)
 
     msg_commit_put(&out, m);
     in = wire_reader(buf_view(&frame));
-    ok = queue_receive(world.queue, p, MSG_COMMIT, &in);
+    ok = queue_receive(world.queue, p, MSG_COMMIT, &in, -1);
     buf_free(&frame);
     return ok;
 }
@@ -239,7 +239,7 @@ static bool say_result(struct peer *p, uint64_t job, uint8_t trouble,
     msg_result_put(&out, &(struct msg_result){ .job = job, .trouble = trouble,
         .host = SLICE_LIT("mx [192.0.2.1]:25"), .noutcomes = said, .outcomes = buf_view(&bytes) });
     in = wire_reader(buf_view(&frame));
-    ok = queue_receive(world.queue, p, MSG_RESULT, &in);
+    ok = queue_receive(world.queue, p, MSG_RESULT, &in, -1);
     buf_free(&bytes);
     buf_free(&frame);
     return ok;
@@ -356,7 +356,7 @@ static void a_hostile_commit_costs_its_sender_the_channel(void **state)
     (void)state;
     put_envelope(&envelope, "s@e", 0, rcpts, 1);
     put_envelope(&bounce, "s@e", ENV_BOUNCE, rcpts, 1);
-    queue_receive(world.queue, &world.smtpd, MSG_LEND_MORE, &(struct wire){ .bad = true });
+    queue_receive(world.queue, &world.smtpd, MSG_LEND_MORE, &(struct wire){ .bad = true }, -1);
     const struct msg_commit cases[] = {
         { .id = 0, .envelope = buf_view(&envelope), .body = body },
         { .id = id_of(8, 1), .envelope = buf_view(&envelope), .body = body },   /* not its slot */
@@ -440,7 +440,7 @@ static void peers_say_only_what_they_may(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct wire w = { 0 };
 
-        assert_false(queue_receive(world.queue, cases[i].peer, cases[i].type, &w));
+        assert_false(queue_receive(world.queue, cases[i].peer, cases[i].type, &w, -1));
     }
 }
 
@@ -548,7 +548,7 @@ static void a_failure_is_reported_to_the_resolved_sender(void **state)
         msg_resolved_put(&out, &(struct msg_resolved){ .ticket = world.ticket,
             .fate = FATE_DONE, .nentries = 1, .entries = buf_view(&entries) });
         in = wire_reader(buf_view(&frame));
-        assert_true(queue_receive(world.queue, &world.lookup, MSG_RESOLVED, &in));
+        assert_true(queue_receive(world.queue, &world.lookup, MSG_RESOLVED, &in, -1));
         buf_free(&frame);
     }
     work(0);

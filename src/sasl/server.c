@@ -30,7 +30,8 @@ struct sasl_server {
     struct asked        asked;          /* first: see session.h */
     struct sasl        *sasl;
     enum sasl_mechanism mechanism;
-    Gsasl_session      *session;
+    Gsasl_session      *session;        /* or, for GSSAPI: */
+    struct kerberos_login *kerberos;
     enum stage          stage;
     bool                known;          /* `user` has an account */
     bool                looked;         /* accounts were asked for `user` */
@@ -48,42 +49,6 @@ struct sasl_server {
 static void copy_text(char *to, size_t size, const char *from)
 {
     snprintf(to, size, "%s", from != NULL ? from : "");
-}
-
-/* A session that only tries whether the key table can be read. */
-struct trial {
-    struct asked asked;
-    const char  *hostname;
-};
-
-static int answer_names(struct asked *owner, Gsasl_session *session, Gsasl_property property)
-{
-    const struct trial *trial = (const struct trial *)(const void *)owner;
-
-    if (property == GSASL_SERVICE)
-        return gsasl_property_set(session, property, "smtp");
-    if (property == GSASL_HOSTNAME)
-        return gsasl_property_set(session, property, trial->hostname);
-    return GSASL_NO_CALLBACK;
-}
-
-/* kerberos_there - would GSSAPI find its key? The library takes it at the first
- * token, so it is given one that is none: only how that fails counts. */
-
-static bool kerberos_there(Gsasl *gsasl, const char *hostname)
-{
-    struct trial trial = { .asked.answer = answer_names, .hostname = hostname };
-    struct buf out = BUF(SASL_MESSAGE_MAX);
-    Gsasl_session *session = NULL;
-    int code;
-
-    if (gsasl_server_start(gsasl, sasl_name(SASL_GSSAPI), &session) != GSASL_OK)
-        return false;
-    gsasl_session_hook_set(session, &trial);
-    code = session_step(session, SLICE_LIT("?"), &out);
-    mechanism_session_end(&session);
-    buf_free(&out);
-    return code == GSASL_GSSAPI_ACCEPT_SEC_CONTEXT_ERROR || code == GSASL_NEEDS_MORE;
 }
 
 /* make_key - the salts made up for names that nobody has should outlive this process:
@@ -115,13 +80,13 @@ bool sasl_begin(struct sasl *sasl, struct accounts *accounts, const char *hostna
     if (sasl->gsasl == NULL || !make_key(sasl, accounts))
         return false;
     if (keytab != NULL && keytab[0] != '\0')
-        sasl->kerberos = setenv("KRB5_KTNAME", keytab, 1) == 0
-                      && kerberos_there(sasl->gsasl, sasl->hostname);
+        kerberos_begin(&sasl->kerberos, sasl->hostname, keytab);
     return true;
 }
 
 void sasl_end(struct sasl *sasl)
 {
+    kerberos_end(&sasl->kerberos);
     if (sasl->gsasl != NULL)
         gsasl_done(sasl->gsasl);
     explicit_bzero(sasl, sizeof *sasl);
@@ -137,7 +102,7 @@ uint32_t sasl_server_set(const struct sasl *sasl)
         set |= SASL_BIT(SCRAM_SHA_256);
     if (sasl->accounts->any_clear)
         set |= SASL_BIT(CRAM_MD5);
-    if (sasl->kerberos)
+    if (sasl->kerberos.credential != NULL)
         set |= SASL_BIT(GSSAPI);
     return set;
 }
@@ -352,40 +317,6 @@ static int answer_server_key(struct sasl_server *s, Gsasl_session *session)
                            : set_random(session, GSASL_SCRAM_SERVERKEY);
 }
 
-/* answer_principal - Kerberos says who it is. Our realm's "alice@REALM" is alice. */
-
-static int answer_principal(struct sasl_server *s, Gsasl_session *session)
-{
-    struct slice principal = text_of(session, GSASL_GSSAPI_DISPLAY_NAME), name, realm;
-    size_t at = slice_rchr(principal, '@');
-    char whole[SASL_NAME_MAX + 1];
-
-    name = slice_first(principal, at);
-    realm = slice_from(principal, at + 1);
-    if (principal.n > SASL_NAME_MAX || memchr(principal.p, '\\', principal.n) != NULL || realm.n == 0)
-        return GSASL_AUTHENTICATION_ERROR;
-    memcpy(whole, principal.p, principal.n);
-    whole[principal.n] = '\0';
-    if (slice_eq(realm, slice_cstr(s->sasl->realm)))
-        whole[name.n] = '\0';
-    take_name(s, whole);
-    s->known = s->user[0] != '\0';
-    s->may_be = authzid_ok(s, gsasl_property_fast(session, GSASL_AUTHZID))
-             || slice_eq(text_of(session, GSASL_AUTHZID), principal);
-    return s->known && s->may_be ? GSASL_OK : GSASL_AUTHENTICATION_ERROR;
-}
-
-static int answer_service(struct sasl_server *s, Gsasl_session *session)
-{
-    (void)s;
-    return gsasl_property_set(session, GSASL_SERVICE, "smtp");
-}
-
-static int answer_hostname(struct sasl_server *s, Gsasl_session *session)
-{
-    return gsasl_property_set(session, GSASL_HOSTNAME, s->sasl->hostname);
-}
-
 static int answer(struct asked *owner, Gsasl_session *session, Gsasl_property property)
 {
     static const struct { Gsasl_property property; answer_f *answer; } rows[] = {
@@ -395,9 +326,6 @@ static int answer(struct asked *owner, Gsasl_session *session, Gsasl_property pr
         { GSASL_SCRAM_SALT,      answer_salt },
         { GSASL_SCRAM_STOREDKEY, answer_stored_key },
         { GSASL_SCRAM_SERVERKEY, answer_server_key },
-        { GSASL_VALIDATE_GSSAPI, answer_principal },
-        { GSASL_SERVICE,         answer_service },
-        { GSASL_HOSTNAME,        answer_hostname },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -407,6 +335,20 @@ static int answer(struct asked *owner, Gsasl_session *session, Gsasl_property pr
 }
 
 /* --- the exchange ------------------------------------------------------------------ */
+
+/* begin_session - of the library that speaks the mechanism */
+
+static bool begin_session(struct sasl_server *s)
+{
+    if (s->mechanism == SASL_GSSAPI) {
+        s->kerberos = kerberos_login_new(&s->sasl->kerberos);
+        return s->kerberos != NULL;
+    }
+    if (gsasl_server_start(s->sasl->gsasl, sasl_name(s->mechanism), &s->session) != GSASL_OK)
+        return false;
+    gsasl_session_hook_set(s->session, s);
+    return true;
+}
 
 struct sasl_server *sasl_server_new(struct sasl *sasl, enum sasl_mechanism mechanism)
 {
@@ -420,17 +362,18 @@ struct sasl_server *sasl_server_new(struct sasl *sasl, enum sasl_mechanism mecha
     s->asked.answer = answer;
     s->sasl = sasl;
     s->mechanism = mechanism;
-    if (gsasl_server_start(sasl->gsasl, sasl_name(mechanism), &s->session) != GSASL_OK) {
+    if (!begin_session(s)) {
         free(s);
         return NULL;
     }
-    gsasl_session_hook_set(s->session, s);
     return s;
 }
 
 static enum sasl_result over(struct sasl_server *s, enum sasl_result result)
 {
     mechanism_session_end(&s->session);
+    kerberos_login_free(s->kerberos);
+    s->kerberos = NULL;
     s->stage = STAGE_OVER;
     return result;
 }
@@ -453,10 +396,42 @@ static enum sasl_result proved(struct sasl_server *s, const struct buf *out)
     return SASL_MORE;
 }
 
+/* take_principal - Kerberos says who it is. Our realm's "alice@REALM" is alice. */
+
+static bool take_principal(struct sasl_server *s)
+{
+    struct slice principal = kerberos_principal(s->kerberos), authzid = kerberos_authzid(s->kerberos);
+    size_t at = slice_rchr(principal, '@');
+    char name[SASL_NAME_MAX + 1];
+
+    /* a backslash hides an @ that divides nothing: nobody whom we would know */
+    if (at == principal.n || memchr(principal.p, '\\', principal.n) != NULL)
+        return false;
+    snprintf(name, sizeof name, "%.*s", SLICE(principal));
+    if (slice_eq(slice_from(principal, at + 1), slice_cstr(s->sasl->realm)))
+        name[at] = '\0';
+    take_name(s, name);
+    s->known = s->user[0] != '\0';
+    return s->known && (slice_eq(authzid, principal) || authzid_ok(s, authzid.p));
+}
+
+static enum sasl_result kerberos(struct sasl_server *s, struct slice in, struct buf *out)
+{
+    enum sasl_result result = kerberos_step(s->kerberos, in, out);
+
+    s->stage = STAGE_ASKED;
+    if (result == SASL_DONE && !take_principal(s))
+        result = SASL_FAILED;
+    return result == SASL_MORE ? SASL_MORE : over(s, result);
+}
+
 static enum sasl_result step(struct sasl_server *s, struct slice in, struct buf *out)
 {
-    int code = session_step(s->session, in, out);
+    int code;
 
+    if (s->kerberos != NULL)
+        return kerberos(s, in, out);
+    code = session_step(s->session, in, out);
     if (code == GSASL_OK)
         return proved(s, out);
     if (code != GSASL_NEEDS_MORE) {
@@ -548,7 +523,7 @@ void sasl_server_free(struct sasl_server *s)
 {
     if (s == NULL)
         return;
-    mechanism_session_end(&s->session);
+    over(s, SASL_FAILED);
     explicit_bzero(s, sizeof *s);
     free(s);
 }

@@ -1,7 +1,7 @@
 /* server.h - one authentication exchange, the server's side, without I/O.
  *
- * libgsasl speaks the mechanism, the accounts decide. Bytes in, bytes out,
- * base64 is the caller's. Every attempt has an exchange of its own, never
+ * libgsasl speaks the mechanism (kerberos.h: GSSAPI), the accounts decide. Bytes
+ * in, bytes out, base64 is the caller's. Every attempt has an exchange of its own, never
  * reused (CVE-2011-1720). What a client can tell apart (reply, time) does not
  * depend on whether an account exists.
  *
@@ -11,6 +11,7 @@
  */
 #pragma once
 #include "sasl/accounts.h"
+#include "sasl/kerberos.h"
 #include "sasl/mechanism.h"
 
 /* What the exchanges of a process share. */
@@ -19,12 +20,13 @@ struct sasl {
     struct accounts *accounts;
     char             hostname[256];     /* ours, for GSSAPI: smtp@hostname */
     char             realm[256];        /* Kerberos realm whose principals are our accounts; "": none */
-    bool             kerberos;          /* an acceptor's credential can be had */
+    struct kerberos  kerberos;          /* our key, if there is one */
     uint8_t          key[32];           /* makes up salts for accounts that do not exist */
 };
 
 /* sasl_begin - accounts and texts are the caller's and live longer. keytab: a path,
- * or NULL: no GSSAPI as a server. False: no memory, no random bytes. */
+ * or NULL: no GSSAPI as a server; nor is there when it has no key of smtp/HOSTNAME.
+ * False: no memory, no random bytes. */
 bool sasl_begin(struct sasl *sasl, struct accounts *accounts, const char *hostname,
                 const char *realm, const char *keytab);
 void sasl_end(struct sasl *sasl);

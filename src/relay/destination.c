@@ -56,5 +56,9 @@ bool destination_parse(struct slice text, struct destination *d)
         return mx_domain_parse(rest, d);
     if (slice_eq(kind, SLICE_LIT("host")))
         return host_parse(rest, d);
+    if (slice_eq(kind, SLICE_LIT("turn"))) {
+        d->way = WAY_TURN;
+        return slice_u64(rest, &d->ticket);
+    }
     return slice_eq(kind, SLICE_LIT("lmtp")) && lmtp_parse(rest, d);
 }

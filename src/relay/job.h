@@ -6,9 +6,11 @@
  *       +-- resolve --> connect (next address) --> READY --> send --> READY, all
  *                ^          ^                                |        decided: RESULT
  *                |          +------ DEAD, some undecided ----+
+ *                |          +------ READY, this host lacks something for some
  *                +----------------- DEAD, it was a kept link
  *
- * What has no positive proof is later.
+ * What has no positive proof is later. A recipient for which every host that was
+ * reached lacks something that its sender insists on is never (client.h, unfit).
  */
 #pragma once
 #include "dns/hosts.h"
@@ -25,6 +27,8 @@ struct relay {
     bool               loopback;    /* those may be on loopback */
     struct pool        pool;
     struct list        jobs;
+    struct list        turns;       /* connections that were reversed towards others */
+    struct list        fetches, exchanges;
     void             (*empty)(struct relay *);  /* the last job has ended */
 };
 
@@ -36,7 +40,7 @@ void job_forget(struct relay *relay, struct channel *channel);
 
 /* --- the parts of a job that need no connection, for tests */
 
-enum way { WAY_MX, WAY_HOST, WAY_UNIX };
+enum way { WAY_MX, WAY_HOST, WAY_UNIX, WAY_TURN };
 
 struct destination {
     enum way     way;
@@ -44,8 +48,9 @@ struct destination {
     struct slice name;          /* domain, host, or path */
     struct ip    ip;            /* of a host or domain given as an address; else family 0 */
     uint16_t     port;          /* of a host */
+    uint64_t     ticket;        /* of a connection that was handed over */
 };
 
 /* destination_parse - "mx:example.org", "mx:[192.0.2.1]", "host:[::1]:25",
- * "lmtp:/path", "lmtp:host:port"; false: none of these */
+ * "lmtp:/path", "lmtp:host:port", "turn:1234"; false: none of these */
 bool destination_parse(struct slice text, struct destination *d);

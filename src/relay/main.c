@@ -5,9 +5,12 @@
  */
 #include <stdlib.h>
 #include <sysexits.h>
+#include <stdio.h>
 #include "ipc/child.h"
 #include "log/log.h"
-#include "relay/job.h"
+#include "relay/exchange.h"
+#include "relay/fetch.h"
+#include "relay/reversal.h"
 
 static struct {
     struct relay  relay;
@@ -15,24 +18,73 @@ static struct {
     uv_timer_t    leave;        /* after DRAIN: when to give up what is left */
 } self;
 
+static bool is_idle(const struct relay *r)
+{
+    return list_empty(&r->jobs) && list_empty(&r->turns) && list_empty(&r->fetches)
+        && list_empty(&r->exchanges) && r->pool.nbridges == 0;
+}
+
 static void on_empty(struct relay *relay)
 {
-    (void)relay;
-    if (self.child->draining)
+    if (self.child->draining && is_idle(relay))
         child_leave(self.child, EX_OK);
 }
 
 static bool on_receive(struct channel *c, uint32_t type, struct wire *w, int *fd)
 {
-    if (type == MSG_DELIVER)
-        return job_begin(&self.relay, c, w, fd);
-    return child_receive_common(self.child, c, type, w);
+    struct relay *r = &self.relay;
+
+    switch (type) {
+    case MSG_DELIVER:
+        return job_begin(r, c, w, fd);
+    case MSG_TURN_GO:
+        return reversal_begin(r, c, w, fd);
+    case MSG_TURN_OVER:
+        return reversal_over(r, w);
+    case MSG_FETCH:
+        return fetch_begin(r, c, w);
+    case MSG_EXCHANGE:
+        return exchange_take(r, c, w);
+    case MSG_MECHANISMS:        /* what clients may use; ours are chosen for each host */
+        return true;
+    case MSG_AUTH_SAY:
+        return vault_say(&r->pool.vaults, w);
+    case MSG_AUTH_DONE:
+        return vault_done(&r->pool.vaults, w);
+    default:
+        return child_receive_common(self.child, c, type, w);
+    }
 }
 
 static void on_gone(struct channel *c, const char *why)
 {
+    struct relay *r = &self.relay;
+
     (void)why;
-    job_forget(&self.relay, c);
+    vault_gone(&r->pool.vaults, c);
+    job_forget(r, c);
+    reversal_forget(r, c);
+    fetch_forget(r, c);
+    exchange_forget(r, c);
+}
+
+/* file_text - all of a file */
+
+static bool file_text(struct slice path, struct buf *text, struct why *why)
+{
+    char name[4096], piece[8192];
+    FILE *f;
+    size_t n;
+
+    snprintf(name, sizeof name, "%.*s", SLICE(path));
+    f = fopen(name, "re");
+    if (f == NULL)
+        return why_errno(why, "open", name);
+    while ((n = fread(piece, 1, sizeof piece, f)) > 0)
+        buf_put(text, piece, n);
+    n = ferror(f) || text->full;
+    fclose(f);
+    return n == 0 || why_text(why, FATE_LATER, "%s: cannot be read", name);
 }
 
 static void peer(struct child *child, struct channel *c)
@@ -40,6 +92,24 @@ static void peer(struct child *child, struct channel *c)
     c->user = child;
     c->receive = on_receive;
     c->gone = on_gone;
+    if (c->peer == ROLE_VAULT)
+        vault_peer(&self.relay.pool.vaults, c);
+}
+
+/* trust - the authorities that certificates are checked against. Without them there is
+ * still mail: what requires TLS waits. */
+
+static void trust(struct relay *r)
+{
+    struct why why = { .text = "" };
+    struct buf text = BUF(16 << 20);
+    struct slice file = r->conf->relay.ca;
+
+    if (file.n == 0 || file_text(file, &text, &why))
+        r->pool.tls = tls_client_new(buf_view(&text), file.n > 0 ? file.p : NULL, &why);
+    buf_free(&text);
+    if (r->pool.tls == NULL)
+        log_event(EVENT_CONFIG, LF_STR("why", why.text));
 }
 
 static bool begin(struct child *child)
@@ -52,7 +122,11 @@ static bool begin(struct child *child)
                          .port = (uint16_t)child->conf->relay.port,
                          .loopback = child->conf->relay.loopback };
     list_init(&r->jobs);
+    list_init(&r->turns);
+    list_init(&r->fetches);
+    list_init(&r->exchanges);
     pool_init(&r->pool, child->loop, child->conf, child->slot);
+    trust(r);
     uv_timer_init(child->loop, &self.leave);
     r->own = own_new(child->conf);
     r->dns = dns_new(child->loop, child->conf, &why);
@@ -72,7 +146,8 @@ static void on_leave(uv_timer_t *timer)
 static void drain(struct child *child, unsigned seconds)
 {
     pool_drain(&self.relay.pool);
-    if (list_empty(&self.relay.jobs)) {
+    reversal_drain(&self.relay);
+    if (is_idle(&self.relay)) {
         child_leave(child, EX_OK);
         return;
     }

@@ -1,9 +1,12 @@
 /* pool.c - connections to other hosts, and the one clock that watches them all. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/map.h"
 #include "log/log.h"
+#include "net/pump.h"
 #include "relay/pool.h"
 
 enum { LINK_IN = 64 << 10, SWEEP_MS = 1000 };
@@ -12,7 +15,7 @@ enum { LINK_IN = 64 << 10, SWEEP_MS = 1000 };
 
 static void link_free(struct link *link)
 {
-    free((char *)(uintptr_t)link->destination.p);
+    free((char *)(uintptr_t)link->key.p);
     free(link);
 }
 
@@ -28,7 +31,33 @@ static void wake_one(struct pool *pool)
     w->go(w->user);
 }
 
-/* link_end - out of all lists; what is left in `out` is sent before it closes */
+/* A login that the other side refuses for ever is a mistake in our configuration. */
+static void log_login(const struct link *link)
+{
+    const struct client *c = &link->client;
+
+    if (c->problem.cause != CAUSE_LOGIN || c->problem.code / 100 == 4)
+        return;
+    log_event(EVENT_CONFIG, LF_STR("session", link->session), LF_STR("host", link->host),
+              LF_TEXT("account", c->options.account), LF_NUM("code", c->problem.code),
+              LF_STR("why", c->problem.text));
+}
+
+/* leave_pool - out of all lists: nobody finds it any more */
+
+static void leave_pool(struct link *link)
+{
+    struct pool *pool = link->pool;
+
+    link->dead = true;
+    link->event = NULL;
+    list_remove(&link->all);
+    list_remove(&link->idle);
+    pool->nlinks--;
+    count_set(outgoing, pool->nlinks);
+}
+
+/* link_end - what is left in `out` is sent before it closes */
 
 static void link_end(struct link *link)
 {
@@ -37,12 +66,9 @@ static void link_end(struct link *link)
 
     if (link->dead)
         return;
-    link->dead = true;
-    link->event = NULL;
-    list_remove(&link->all);
-    list_remove(&link->idle);
-    pool->nlinks--;
-    count_set(outgoing, pool->nlinks);
+    leave_pool(link);
+    vault_cancel(&pool->vaults, &link->login);
+    log_login(link);
     log_event(EVENT_OUTGOING, LF_STR("session", link->session), LF_STR("host", link->host),
               LF_STR("state", "closed"), LF_NUM("messages", link->client.sent),
               LF_STR("why", link->client.problem.text));
@@ -50,6 +76,8 @@ static void link_end(struct link *link)
         stream_finish(&link->stream);
     if (event != NULL)
         event(link, LINK_DEAD);
+    if (link->lent)
+        link->lost(link, link->owner);
     wake_one(pool);
     if (link->closed)
         link_free(link);
@@ -80,10 +108,47 @@ void link_drop(struct link *link)
 
 static void link_fill(struct link *link)
 {
-    while (link->client.stage == STAGE_BODY && stream_pending(&link->stream) == 0) {
+    while (client_fills(&link->client) && stream_pending(&link->stream) == 0) {
         client_fill(&link->client, clock_mono());
         stream_flush(&link->stream);
     }
+}
+
+/* link_shake - begin the handshake that the client waits for */
+
+static void link_shake(struct link *link)
+{
+    enum tls_policy policy = link->client.options.tls;
+    struct tls_peer peer = { .name = slice_cstr(link->name), .policy = policy,
+                             .place = slice_cstr(link->place) };
+
+    if (link->client.stage != STAGE_SECURE || link->shaking)
+        return;
+    link->shaking = true;
+    switch (stream_tls_client(&link->stream, link->pool->tls, &peer)) {
+    case STREAM_TLS_BEGUN:
+        break;
+    case STREAM_TLS_INJECTED:
+        client_fail(&link->client, CAUSE_PROTOCOL, "words in the clear after STARTTLS");
+        break;
+    case STREAM_TLS_NO_MEMORY:
+        client_fail(&link->client, CAUSE_RESOURCE, "no memory");
+        break;
+    }
+}
+
+static void link_secured(struct link *link)
+{
+    struct tls_info info = { .version = "TLS" };
+    size_t n = strlen(link->host);
+
+    stream_tls_info(&link->stream, &info);
+    snprintf(link->host + n, sizeof link->host - n, " %s", info.version);
+    log_event(EVENT_OUTGOING, LF_STR("session", link->session), LF_STR("host", link->host),
+              LF_STR("state", "secure"), LF_STR("cipher", info.cipher != NULL ? info.cipher : ""),
+              LF_STR("certificate", info.verified ? "verified" : "not verified"),
+              LF_STR("why", info.unverified != NULL ? info.unverified : ""));
+    client_secured(&link->client, info.verified, clock_mono());
 }
 
 /* The event may begin the next transaction, which may be over at once. */
@@ -95,6 +160,7 @@ static void link_look(struct link *link)
     do {
         stream_flush(&link->stream);
         link_fill(link);
+        link_shake(link);
         if (link->client.stage == STAGE_DEAD) {
             link_end(link);
             return;
@@ -126,10 +192,12 @@ static void link_connected(struct link *link)
     stream_read(&link->stream);
 }
 
-static void link_failed(struct link *link, int error)
+static void link_failed(struct link *link)
 {
-    client_fail(&link->client, link->connect_by != 0 ? CAUSE_CONNECT : CAUSE_LOST,
-                strerror(error));
+    enum cause cause = link->connect_by != 0 ? CAUSE_CONNECT
+        : link->client.stage == STAGE_SECURE ? CAUSE_TLS : CAUSE_LOST;
+
+    client_fail(&link->client, cause, stream_error_text(&link->stream));
 }
 
 static void on_event(struct stream *s, enum stream_event event)
@@ -145,16 +213,57 @@ static void on_event(struct stream *s, enum stream_event event)
     case STREAM_INPUT:
         link_input(link);
         break;
-    case STREAM_DRAINED:
     case STREAM_SECURE:
+        link_secured(link);
+        break;
+    case STREAM_DRAINED:
         break;
     case STREAM_EOF:
-        client_fail(&link->client, CAUSE_LOST, "closed by the host");
+        client_fail(&link->client, link->client.stage == STAGE_SECURE ? CAUSE_TLS : CAUSE_LOST,
+                    "closed by the host");
         break;
     case STREAM_FAILED:
-        link_failed(link, s->error);
+        link_failed(link);
         break;
     }
+    link_look(link);
+}
+
+/* --- logging in: between the client and the vault */
+
+static void on_login(void *user, enum client_ask ask, struct slice data)
+{
+    struct link *link = user;
+    struct vaults *v = &link->pool->vaults;
+
+    switch (ask) {
+    case CLIENT_ASK_BEGIN:
+        vault_begin(v, &link->login, data, link->client.options.account, slice_cstr(link->name),
+                    link->client.secure);
+        break;
+    case CLIENT_ASK_STEP:
+        vault_step(v, &link->login, data);
+        break;
+    case CLIENT_ASK_CANCEL:
+        vault_cancel(v, &link->login);
+        break;
+    }
+}
+
+static void login_say(struct vault_login *l, struct slice mechanism, bool has_data,
+                      struct slice data)
+{
+    struct link *link = l->user;
+
+    client_login_say(&link->client, mechanism, has_data, data, clock_mono());
+    link_look(link);
+}
+
+static void login_end(struct vault_login *l, enum fate fate, struct slice why)
+{
+    struct link *link = l->user;
+
+    client_login_end(&link->client, fate, why, clock_mono());
     link_look(link);
 }
 
@@ -167,27 +276,33 @@ static void link_name(struct link *link, const struct target *t)
 
     snprintf(link->session, sizeof link->session, "r%u-%llu", pool->slot,
              (unsigned long long)++pool->named);
+    snprintf(link->name, sizeof link->name, "%s", t->name);
     if (t->ip.family == 0)
         snprintf(link->host, sizeof link->host, "%s", t->name);
     else
         snprintf(link->host, sizeof link->host, "%s [%s]:%u", t->name, ip_text(&t->ip, ip),
                  t->port);
+    if (t->ip.family != 0)
+        snprintf(link->place, sizeof link->place, "%s:%u", ip, t->port);
 }
 
-static struct link *link_alloc(struct pool *pool, struct slice destination)
+static struct link *link_alloc(struct pool *pool, struct slice key)
 {
     struct link *link = calloc(1, sizeof *link);
-    char *copy = malloc(destination.n + 1);
+    char *copy = malloc(key.n + 1);
 
     if (link == NULL || copy == NULL) {
         free(link);
         free(copy);
         return NULL;
     }
-    memcpy(copy, destination.p, destination.n);
-    link->destination = slice_of(copy, destination.n);
-    link->hash = hash_keyed(destination);
+    if (key.n > 0)
+        memcpy(copy, key.p, key.n);
+    link->key = slice_of(copy, key.n);
+    link->hash = hash_keyed(key);
     link->pool = pool;
+    link->login = (struct vault_login){ .user = link, .say = login_say, .end = login_end };
+    list_init(&link->idle);
     return link;
 }
 
@@ -203,27 +318,81 @@ static void link_connect(struct link *link, const struct target *t)
                        on_event, on_closed, link);
 }
 
-struct link *link_new(struct pool *pool, struct slice destination, const struct target *t,
-                      link_event_f *event, void *user)
-{
-    struct link *link = link_alloc(pool, destination);
+/* granted - what a peer at this address may have from us */
 
-    if (link == NULL)
-        return NULL;
+static bool granted(const struct pool *pool, const struct ip *ip, uint64_t feature)
+{
+    const struct conf_peer *peer = ip->family != 0 ? conf_peer_at(pool->conf, ip) : NULL;
+
+    return peer != NULL && (peer->grant & feature) != 0;
+}
+
+static struct client_options options_of(struct link *link, const struct target *t)
+{
+    const struct pool *pool = link->pool;
+    bool tls = pool->tls != NULL || t->tls == TLS_POLICY_REQUIRE;
+
+    return (struct client_options){
+        .lmtp = t->lmtp, .plain = t->plain, .loops = t->loops,
+        .xforward = granted(pool, &t->ip, FEATURE(XFORWARD)),
+        .xexch50 = granted(pool, &t->ip, FEATURE(XEXCH50)),
+        .tls = tls ? t->tls : TLS_POLICY_NONE, .account = t->account,
+        .login = on_login, .login_user = link,
+        .hostname = pool->conf->hostname, .session = slice_cstr(link->session),
+        .scale = (unsigned)pool->conf->relay.timeout_scale, .out = &link->stream.out,
+    };
+}
+
+static void link_enlist(struct link *link, link_event_f *event, void *user)
+{
+    struct pool *pool = link->pool;
+
     link->event = event;
     link->user = user;
     link->busy = true;
-    link->connect_by = clock_mono() + pool->conf->relay.connect_timeout;
-    link_name(link, t);
-    list_init(&link->idle);
     list_push(&pool->links, &link->all);
     count_set(outgoing, ++pool->nlinks);
-    client_begin(&link->client, &(struct client_options){
-        .lmtp = t->lmtp, .plain = t->plain, .loops = t->loops,
-        .hostname = pool->conf->hostname, .session = slice_cstr(link->session),
-        .scale = (unsigned)pool->conf->relay.timeout_scale, .out = &link->stream.out },
-        clock_mono());
+}
+
+struct link *link_new(struct pool *pool, struct slice key, const struct target *t,
+                      link_event_f *event, void *user)
+{
+    struct link *link = link_alloc(pool, key);
+    struct client_options options;
+
+    if (link == NULL)
+        return NULL;
+    link_enlist(link, event, user);
+    link->connect_by = clock_mono() + pool->conf->relay.connect_timeout;
+    link_name(link, t);
+    options = options_of(link, t);
+    client_begin(&link->client, &options, clock_mono());
     link_connect(link, t);
+    return link;
+}
+
+/* A connection that was reversed ends at a program that reads lines, perhaps; and what
+ * TLS there is, is there already. */
+struct link *link_adopt(struct pool *pool, int fd, struct slice host, link_event_f *event,
+                        void *user)
+{
+    struct link *link = link_alloc(pool, host);
+    struct client_options options;
+    struct target t = { .name = "", .tls = TLS_POLICY_NONE };
+
+    if (link == NULL) {
+        close(fd);
+        return NULL;
+    }
+    link_enlist(link, event, user);
+    link_name(link, &t);
+    snprintf(link->host, sizeof link->host, "%.*s", SLICE(slice_first(host, 300)));
+    options = options_of(link, &t);
+    options.lines = true;
+    client_begin(&link->client, &options, clock_mono());
+    if (stream_open(&link->stream, pool->loop, fd, LINK_IN, CLIENT_OUT_MAX, on_event, on_closed,
+                    link))
+        link_connected(link);
     return link;
 }
 
@@ -236,17 +405,30 @@ void link_send(struct link *link, struct client_mail *mail)
     link_look(link);
 }
 
+void link_say(struct link *link, struct slice line)
+{
+    link->busy = true;
+    client_say(&link->client, line, clock_mono());
+    link_look(link);
+}
+
 static bool worth_keeping(const struct link *link)
 {
     const struct pool *pool = link->pool;
 
     return !pool->draining && list_empty(&pool->waiters) && pool->conf->relay.idle > 0
-        && link->client.sent < pool->conf->relay.messages;
+        && link->client.sent < pool->conf->relay.messages
+        && (link->client.offers.mail_max == 0 || link->client.sent < link->client.offers.mail_max);
 }
 
 void link_keep(struct link *link)
 {
     link->event = NULL;
+    if (link->lent) {
+        link->lent = false;
+        link->kept(link, link->owner);
+        return;
+    }
     if (!worth_keeping(link)) {
         link_drop(link);
         return;
@@ -261,10 +443,9 @@ static bool is_stale(const struct link *link, int64_t now)
 }
 
 /* The newest first: the longer one has been idle, the nearer its end. */
-struct link *pool_take(struct pool *pool, struct slice destination, link_event_f *event,
-                       void *user)
+struct link *pool_take(struct pool *pool, struct slice key, link_event_f *event, void *user)
 {
-    uint64_t hash = hash_keyed(destination);
+    uint64_t hash = hash_keyed(key);
     int64_t now = clock_mono();
 
     for (struct list *at = pool->idle.prev; at != &pool->idle; at = at->prev) {
@@ -272,7 +453,7 @@ struct link *pool_take(struct pool *pool, struct slice destination, link_event_f
 
         if (is_stale(link, now))
             break;
-        if (link->hash != hash || !slice_eq(link->destination, destination))
+        if (link->hash != hash || !slice_eq(link->key, key))
             continue;
         list_remove(&link->idle);
         link->event = event;
@@ -290,6 +471,77 @@ bool pool_has_room(struct pool *pool, struct pool_waiter *waiter)
         return true;
     list_push(&pool->waiters, &waiter->link);
     return false;
+}
+
+/* --- giving one away */
+
+/* A link whose TLS stays here: the other end of a socket pair is somebody else's. */
+struct bridge {
+    struct pump   pump;
+    struct stream other;
+    struct link  *link;
+};
+
+static void on_bridged(struct pump *p)
+{
+    struct bridge *b = p->user;
+
+    b->link->pool->nbridges--;
+    link_free(b->link);
+    free(b);
+}
+
+static void on_nothing(struct stream *s, enum stream_event event)
+{
+    (void)s;
+    (void)event;
+}
+
+static void on_bridge_closed(struct stream *s)
+{
+    free(s->user);
+}
+
+/* bridge - the descriptor to give away, or -1: then the link is as it was */
+
+static int bridge(struct link *link)
+{
+    struct bridge *b = calloc(1, sizeof *b);
+    int pair[2];
+
+    if (b == NULL)
+        return -1;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        free(b);
+        return -1;
+    }
+    b->link = link;
+    link->pool->nbridges++;
+    if (!stream_open(&b->other, link->pool->loop, pair[0], LINK_IN, CLIENT_OUT_MAX, on_nothing,
+                     on_bridge_closed, b)) {
+        link->pool->nbridges--;
+        close(pair[1]);
+        return -1;
+    }
+    pump_join(&b->pump, &link->stream, &b->other, on_bridged, b);
+    return pair[1];
+}
+
+int link_give(struct link *link)
+{
+    struct tls_info info;
+    bool secure = stream_tls_info(&link->stream, &info);
+    int fd = secure ? bridge(link) : stream_release(&link->stream);
+
+    if (fd < 0) {
+        link_drop(link);
+        return -1;
+    }
+    log_event(EVENT_OUTGOING, LF_STR("session", link->session), LF_STR("host", link->host),
+              LF_STR("state", "reversed"));
+    leave_pool(link);
+    wake_one(link->pool);
+    return fd;
 }
 
 /* --- the clock */
@@ -333,6 +585,7 @@ void pool_init(struct pool *pool, uv_loop_t *loop, const struct conf *conf, unsi
     list_init(&pool->links);
     list_init(&pool->idle);
     list_init(&pool->waiters);
+    vaults_init(&pool->vaults);
     uv_timer_init(loop, &pool->sweep);
     pool->sweep.data = pool;
     uv_timer_start(&pool->sweep, on_sweep, SWEEP_MS, SWEEP_MS);

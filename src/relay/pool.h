@@ -9,23 +9,27 @@
 #pragma once
 #include "base/list.h"
 #include "conf/conf.h"
+#include "dns/dns.h"
 #include "net/stream.h"
 #include "relay/client.h"
+#include "relay/vaults.h"
 
 enum link_event { LINK_READY, LINK_DEAD };
 
 struct link;
 typedef void link_event_f(struct link *link, enum link_event event);
 
-/* Where a link goes. */
+/* Where a link goes, and what it must be. */
 struct target {
-    struct ip    ip;            /* family 0: the UNIX socket `name` */
-    uint16_t     port;
-    const char  *name;          /* of the host, or the path */
-    bool         lmtp, plain, loops;
+    struct ip       ip;         /* family 0: the UNIX socket `name` */
+    uint16_t        port;
+    const char     *name;       /* of the host, or the path */
+    bool            lmtp, plain, loops;
+    enum tls_policy tls;
+    struct slice    account;    /* log in as this; lives as long as the configuration */
 };
 
-enum { LINK_HOST = 360 };       /* "mx1.example.org [192.0.2.1]:25" */
+enum { LINK_HOST = 400 };       /* "mx1.example.org [192.0.2.1]:25 TLSv1.3" */
 
 struct pool;
 
@@ -36,8 +40,18 @@ struct link {
     struct client  client;
     link_event_f  *event;       /* NULL: idle */
     void          *user;
-    uint64_t       hash;        /* of the destination */
-    struct slice   destination; /* owned */
+    uint64_t       hash;        /* of the key */
+    struct slice   key;         /* owned: destination, policy, account */
+    char           name[DNS_NAME];      /* of the host, for its certificate */
+    char           place[64];   /* "192.0.2.1:25" */
+    bool           shaking;     /* the handshake has begun */
+    struct vault_login login;
+    /* Of a link with an owner who lends it: told when it is given back (else the pool
+     * gets it), and when it dies or is dropped by who has it. */
+    void         (*kept)(struct link *link, void *owner);
+    void         (*lost)(struct link *link, void *owner);
+    void          *owner;
+    bool           lent;
     int64_t        connect_by;  /* monotonic ms; 0: connected */
     int64_t        idle_since;
     char           host[LINK_HOST];
@@ -59,7 +73,10 @@ struct pool {
     struct list        links, idle;     /* idle: the one kept longest first */
     struct list        waiters;
     size_t             nlinks;
+    size_t             nbridges;        /* connections given away that still go through us */
     uint64_t           named;           /* sessions so far */
+    struct tls_client *tls;             /* NULL: it cannot be had */
+    struct vaults      vaults;
     unsigned           slot;
     uv_timer_t         sweep;           /* all deadlines, once a second */
     bool               draining;
@@ -67,9 +84,8 @@ struct pool {
 
 void pool_init(struct pool *pool, uv_loop_t *loop, const struct conf *conf, unsigned slot);
 
-/* pool_take - an idle link to this destination, or NULL */
-struct link *pool_take(struct pool *pool, struct slice destination, link_event_f *event,
-                       void *user);
+/* pool_take - an idle link with this key, or NULL */
+struct link *pool_take(struct pool *pool, struct slice key, link_event_f *event, void *user);
 
 /* pool_has_room - may one more link be made? An idle one is closed for it. If
  * not, the waiter is called when there may be. */
@@ -80,13 +96,25 @@ void pool_drain(struct pool *pool);
 
 /* link_new - connect. NULL: no memory. Anything else that fails is LINK_DEAD,
  * told later. */
-struct link *link_new(struct pool *pool, struct slice destination, const struct target *target,
+struct link *link_new(struct pool *pool, struct slice key, const struct target *target,
                       link_event_f *event, void *user);
 
+/* link_adopt - a link on a connection that was handed over: the other side is the
+ * server now and greets. fd is the link's from now on. NULL: no memory, fd is closed. */
+struct link *link_adopt(struct pool *pool, int fd, struct slice host, link_event_f *event,
+                        void *user);
+
 /* link_send - begin a transaction on a link that is READY. The end is told from
- * inside when it comes at once. */
+ * inside when it comes at once. link_say - another command: READY when its reply is in
+ * client.reader.reply. */
 void link_send(struct link *link, struct client_mail *mail);
+void link_say(struct link *link, struct slice line);
 
 /* link_keep - give a READY link back; link_drop - end it now, nothing is told */
 void link_keep(struct link *link);
 void link_drop(struct link *link);
+
+/* link_give - give the connection away: a descriptor that the caller owns, plain even
+ * where the connection is TLS (then this process goes between until both ends are
+ * done). The link is gone. -1: not possible; it is gone all the same. */
+int link_give(struct link *link);

@@ -24,6 +24,7 @@ static const struct {
 #define AT(NAME)    (1u << STAGE_##NAME)
 #define ANYWHERE    (~0u)
 #define BEGINNING   (AT(GREETING) | AT(EHLO) | AT(HELO))
+#define LOGGING_IN  (AT(LOGIN) | AT(AUTH))
 
 /* The first row that fits decides. */
 static const struct row {
@@ -35,8 +36,22 @@ static const struct row {
 
     { AT(GREETING),        220, 220, { VICTIM_NONE,    FATE_DONE,  "2.0.0" } },
     { AT(DATA),            354, 354, { VICTIM_NONE,    FATE_DONE,  "2.0.0" } },
-    { AT(EHLO) | AT(HELO) | AT(RSET) | AT(MAIL) | AT(RCPT) | AT(DOT),
+    { AT(XEXCH50),         354, 354, { VICTIM_NONE,    FATE_DONE,  "2.0.0" } },
+    { AT(STARTTLS),        220, 220, { VICTIM_NONE,    FATE_DONE,  "2.0.0" } },
+    { AT(AUTH),            235, 235, { VICTIM_NONE,    FATE_DONE,  "2.7.0" } },
+    { AT(AUTH),            334, 334, { VICTIM_NONE,    FATE_LATER, "4.7.0" } },
+    { AT(EHLO) | AT(HELO) | AT(RSET) | AT(MAIL) | AT(RCPT) | AT(CHUNK) | AT(DOT) | AT(COMMAND)
+      | AT(XFORWARD) | AT(BLOBBED),
                            200, 299, { VICTIM_NONE,    FATE_DONE,  "2.0.0" } },
+
+    /* who asks for more than mail decides himself what a refusal means */
+    { AT(COMMAND),         300, 399, { VICTIM_RCPT,    FATE_LATER, "4.5.0" } },
+    { AT(COMMAND),         400, 499, { VICTIM_RCPT,    FATE_LATER, "4.0.0" } },
+    { AT(COMMAND),         500, 599, { VICTIM_RCPT,    FATE_NEVER, "5.0.0" } },
+    /* these are extras: mail goes without them */
+    { AT(STARTTLS) | AT(XFORWARD) | AT(XEXCH50) | AT(BLOBBED),
+                           400, 599, { VICTIM_RCPT,    FATE_LATER, "4.0.0" } },
+    { LOGGING_IN,          400, 599, { VICTIM_HOST,    FATE_LATER, "4.7.0" } },
 
     /* a host that will not talk to us may talk to us tomorrow */
     { BEGINNING,           400, 599, { VICTIM_HOST,    FATE_LATER, "4.3.0" } },
@@ -45,9 +60,9 @@ static const struct row {
     /* bad sequence: this session is confused, not the message wrong */
     { AT(MAIL) | AT(RCPT) | AT(DATA),
                            503, 503, { VICTIM_SESSION, FATE_LATER, "4.5.1" } },
-    { AT(MAIL) | AT(DATA) | AT(DOT),
+    { AT(MAIL) | AT(DATA) | AT(CHUNK) | AT(DOT),
                            400, 499, { VICTIM_MESSAGE, FATE_LATER, "4.0.0" } },
-    { AT(MAIL) | AT(DATA) | AT(DOT),
+    { AT(MAIL) | AT(DATA) | AT(CHUNK) | AT(DOT),
                            500, 599, { VICTIM_MESSAGE, FATE_NEVER, "5.0.0" } },
 
     /* 552 is how some say "too many recipients" (RFC 5321 §4.5.3.1.10) */

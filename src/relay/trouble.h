@@ -13,12 +13,22 @@
     S(GREETING, 300, "the greeting")                                            \
     S(EHLO,     300, "the reply to EHLO")                                       \
     S(HELO,     300, "the reply to HELO")                                       \
-    S(IDLE,       0, "the next message")                                                \
+    S(STARTTLS, 300, "the reply to STARTTLS")                                   \
+    S(SECURE,    60, "the TLS handshake")                                       \
+    S(LOGIN,     60, "the vault")                                               \
+    S(AUTH,     300, "the reply to AUTH")                                       \
+    S(IDLE,       0, "the next message")                                        \
+    S(COMMAND,  600, "the reply to a command")                                  \
     S(RSET,     300, "the reply to RSET")                                       \
+    S(XFORWARD, 300, "the reply to XFORWARD")                                   \
     S(MAIL,     300, "the reply to MAIL")                                       \
     S(RCPT,     300, "the reply to RCPT")                                       \
+    S(XEXCH50,  300, "the reply to XEXCH50")                                    \
+    S(BLOB,     180, "more room to send the data of XEXCH50")                   \
+    S(BLOBBED,  600, "the reply to the data of XEXCH50")                        \
     S(DATA,     120, "the reply to DATA")                                       \
     S(BODY,     180, "more room to send the message")                           \
+    S(CHUNK,    600, "the reply to BDAT")                                       \
     S(DOT,      600, "the reply to the end of data")                            \
     S(DEAD,       0, "nothing")
 
@@ -56,6 +66,9 @@ struct verdict trouble_reply(enum stage stage, unsigned code);
     C(LOST,     VICTIM_SESSION, "4.4.2", "connection lost")                     \
     C(PROTOCOL, VICTIM_SESSION, "4.5.0", "protocol error")                      \
     C(LOOP,     VICTIM_HOST,    "4.4.6", "mail loops back to this server")      \
+    C(NO_TLS,   VICTIM_HOST,    "4.7.10", "TLS is required")                    \
+    C(TLS,      VICTIM_HOST,    "4.7.5", "TLS failed")                          \
+    C(LOGIN,    VICTIM_HOST,    "4.7.0", "cannot log in")                       \
     C(RESOURCE, VICTIM_SESSION, "4.3.0", "local trouble")
 
 enum cause {

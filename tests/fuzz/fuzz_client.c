@@ -33,7 +33,7 @@ static void send_one(struct visit *v)
         v->rcpts[i].decided = v->rcpts[i].accepted = false;
     v->mail = (struct client_mail){
         .arena = &v->arena, .sender = SLICE_LIT("s@a.test"), .rcpts = v->rcpts, .nrcpts = 3,
-        .body = SLICE_LIT("Hi\r\n.\r\n"), .size = 7,
+        .text = { .body = SLICE_LIT("Hi\r\n.\r\n"), .size = 7 },
     };
     v->dots = 0;
     client_send(&v->c, &v->mail, 1000);

@@ -231,6 +231,9 @@ static int setup(void **state)
     conf.relay.timeout_scale = 100;
     relay = (struct relay){ .loop = &loop, .conf = &conf, .empty = on_empty, .port = 25 };
     list_init(&relay.jobs);
+    list_init(&relay.turns);
+    list_init(&relay.fetches);
+    list_init(&relay.exchanges);
     pool_init(&relay.pool, &loop, &conf, 1);
     relay.own = own_new(&conf);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);

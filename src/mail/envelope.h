@@ -48,6 +48,7 @@ enum envelope_flags {
     X(ORCPT,     "ORCPT")       /* recipient: "rfc822;xtext", octets as they came */ \
     X(RRVS,      "RRVS")        /* recipient: "SECONDS C|R" (RFC 7293) */     \
     X(EXPANDED,  "EXPANDED")    /* recipient: came out of a list; "list" or "alias" */ \
+    X(LINKPATH,  "LINKPATH")    /* nodes of the link-state routing that it has passed, "," between */ \
     X(SEEN,      "SEEN")        /* of both: for later */
 
 enum envelope_extra {

@@ -197,6 +197,21 @@ static enum param_error on_solicit(struct slice value, union command *c)
     return PARAM_OK;
 }
 
+/* on_linkpath - at most LINKPATH_NODES names of hosts, "," between (docs/LINKSTATE.md) */
+
+static enum param_error on_linkpath(struct slice value, union command *c)
+{
+    struct slice name, rest = value;
+    bool more = true, ok = value.n <= LINKPATH_MAX;
+
+    for (unsigned n = 0; ok && more; n++) {
+        more = slice_cut(rest, ',', &name, &rest);
+        ok = n < LINKPATH_NODES && domain_valid(name);
+    }
+    c->mail.linkpath = value;
+    return syntax(ok);
+}
+
 static enum param_error on_notify(struct slice value, union command *c)
 {
     c->rcpt.notify = value;
@@ -255,6 +270,7 @@ static const struct param_row mail_params[] = {
     { SLICE_INIT("MT-PRIORITY"), OFFER_MT_PRIORITY,   on_priority,   false },
     { SLICE_INIT("REQUIRETLS"),  OFFER_REQUIRETLS,    on_requiretls, true },
     { SLICE_INIT("SOLICIT"),     OFFER_SOLICIT,       on_solicit,    false },
+    { SLICE_INIT("XLINKPATH"),   OFFER_LINK2STATE,    on_linkpath,   false },
 };
 
 static const struct param_row rcpt_params[] = {

@@ -35,6 +35,7 @@ struct mail_command {
     bool           has_priority;/* MT-PRIORITY= (RFC 6710 §3) */
     int            priority;    /* -9 to 9 */
     struct slice   solicit;     /* SOLICIT=, as it came (RFC 3865 §2.4) */
+    struct slice   linkpath;    /* XLINKPATH=, names of nodes (docs/LINKSTATE.md) */
 };
 
 /* RCPT TO:<forward-path> [SP parameters] (§4.1.1.3) */
@@ -46,6 +47,8 @@ struct rcpt_command {
     int64_t        rrvs;        /* wall ms */
     bool           rrvs_reject; /* ";R": refuse where the next host cannot check */
 };
+
+enum { LINKPATH_MAX = 1000, LINKPATH_NODES = 32 };  /* octets and names of an XLINKPATH */
 
 /* Which parameters this server offers now; others are PARAM_UNKNOWN. */
 enum param_offer {
@@ -61,6 +64,7 @@ enum param_offer {
     OFFER_REQUIRETLS    = 1 << 9,
     OFFER_RRVS          = 1 << 10,
     OFFER_SOLICIT       = 1 << 11,
+    OFFER_LINK2STATE    = 1 << 12,  /* XLINKPATH */
 };
 
 /* xtext_valid - RFC 3461 §4, and what it stands for is printable ASCII: never a CR,

@@ -25,6 +25,7 @@ static const struct { enum feature feature; unsigned offer; } offers[] = {
     { FEATURE_NO_SOLICITING, OFFER_SOLICIT },
     { FEATURE_AUTH,          OFFER_AUTH },
     { FEATURE_X_EXPS,        OFFER_AUTH },
+    { FEATURE_LINK2STATE,    OFFER_LINK2STATE },
 };
 
 unsigned params_offers_mail(const struct session *s)
@@ -112,7 +113,7 @@ enum reply_id params_mail(const struct session *s, const struct mail_command *m,
         return REPLY_BAD_ARGUMENTS;
     *w = (struct wishes){
         .body = m->body, .ret = m->ret, .envid = m->envid, .auth = believed(s, m->auth),
-        .solicit = m->solicit, .utf8 = m->utf8, .requiretls = m->requiretls,
+        .solicit = m->solicit, .linkpath = m->linkpath, .utf8 = m->utf8, .requiretls = m->requiretls,
         .by = by_text(s, m, a), .hold = hold_until(s, m),
         .has_priority = m->has_priority, .priority = m->priority,
     };
@@ -122,7 +123,7 @@ enum reply_id params_mail(const struct session *s, const struct mail_command *m,
 struct wishes wishes_copy(struct arena *a, const struct wishes *w)
 {
     struct wishes copy = *w;
-    struct slice *texts[] = { &copy.envid, &copy.auth, &copy.solicit, &copy.by };
+    struct slice *texts[] = { &copy.envid, &copy.auth, &copy.solicit, &copy.by, &copy.linkpath };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (texts[i]->n > 0)
@@ -204,6 +205,7 @@ struct slice wishes_extra(const struct session *s, struct buf *room)
     put(&out, EXTRA_TLS, s->tls_note);
     put(&out, EXTRA_ACCOUNT, s->account);
     put(&out, EXTRA_XFORWARD, s->xforward);
+    put(&out, EXTRA_LINKPATH, w->linkpath);
     return buf_view(room);
 }
 

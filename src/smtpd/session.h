@@ -153,7 +153,7 @@ struct wishes {
     enum tx_verb   verb;
     enum body_kind body;
     enum ret_kind  ret;
-    struct slice   envid, auth, solicit;
+    struct slice   envid, auth, solicit, linkpath;
     bool           utf8, requiretls;
     struct slice   by;          /* "MS R|N[T]"; empty: no BY */
     int64_t        hold;        /* wall ms: not before; 0: at once */

@@ -193,9 +193,10 @@ unsigned verb_run(struct session *s, struct slice line, struct reply *r)
 
 /* Room for the parameters of extensions, beyond the 512 octets of RFC 5321. */
 static const struct { struct slice verb; size_t octets; } allowances[] = {
-    { SLICE_INIT("MAIL "),        512 + 1760 },     /* SIZE 26, BODY 16, SMTPUTF8 10, RET 9, ENVID 107,
+    { SLICE_INIT("MAIL "),        512 + 2771 },     /* SIZE 26, BODY 16, SMTPUTF8 10, RET 9, ENVID 107,
                                                        AUTH 506, BY 17, HOLD 34, MT-PRIORITY 15,
-                                                       REQUIRETLS 11, SOLICIT 1007 */
+                                                       REQUIRETLS 11, SOLICIT 1007,
+                                                       XLINKPATH 1011 */
     { SLICE_INIT("RCPT "),        512 + 584 },      /* NOTIFY 29, ORCPT 507, RRVS 48 */
     { SLICE_INIT("AUTH "),        12288 + 2 },      /* RFC 4954 §4 */
     { SLICE_INIT("X-EXPS "),      12288 + 2 },

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include "smtp/command.h"
 
-enum { ALL = OFFER_SIZE | OFFER_8BITMIME, EVERYTHING = 0xfff };
+enum { ALL = OFFER_SIZE | OFFER_8BITMIME, EVERYTHING = 0x1fff };
 
 static void a_line_is_a_verb_and_the_rest(void **state)
 {
@@ -122,6 +122,13 @@ static const struct { const char *args; enum command_error error; enum param_err
     { "FROM:<a@b> BODY=BINARYMIME", COMMAND_OK, 0 },
     { "FROM:<a@b> SIZE=1 BODY=8BITMIME RET=HDRS ENVID=QQ+2B1 SMTPUTF8 AUTH=e+3Dmc2@example.com BY=120;R"
       " HOLDFOR=60 MT-PRIORITY=-9 REQUIRETLS SOLICIT=net.example:ADV", COMMAND_OK, 0 },
+    /* where a message has been in the link-state routing */
+    { "FROM:<a@b> XLINKPATH=a.test,b.test", COMMAND_OK, 0 }, { "FROM:<a@b> XLINKPATH=a.test", COMMAND_OK, 0 },
+    { "FROM:<a@b> XLINKPATH=", BADPAR }, { "FROM:<a@b> XLINKPATH", BADPAR },
+    { "FROM:<a@b> XLINKPATH=a.test,", BADPAR }, { "FROM:<a@b> XLINKPATH=,a.test", BADPAR },
+    { "FROM:<a@b> XLINKPATH=a..test", BADPAR }, { "FROM:<a@b> XLINKPATH=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,"
+      "q,r,s,t,u,v,w,x,y,z,a,b,c,d,e,f", COMMAND_OK, 0 },
+    { "FROM:<a@b> XLINKPATH=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,a,b,c,d,e,f,g", BADPAR },
     /* RFC 3461; A036 */
     { "FROM:<a@b> RET=full", COMMAND_OK, 0 }, { "FROM:<a@b> ret=Hdrs", COMMAND_OK, 0 },
     { "FROM:<a@b> RET=", BADPAR }, { "FROM:<a@b> RET", BADPAR }, { "FROM:<a@b> RET=HEADERS", BADPAR },

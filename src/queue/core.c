@@ -167,8 +167,8 @@ void queue_close(struct queue *q)
     if (q->journal != NULL)
         journal_close(q->journal);
     kick_close(q);
-    turn_close(q);
-    fetch_close(q);
+    turns_close(q);
+    fetches_close(q);
     while (q->stalled.next != NULL && (link = list_pop(&q->stalled)) != NULL)
         bundle_free(LIST_OWNER(link, struct bundle, link));
     while (q->flying.next != NULL && (link = list_pop(&q->flying)) != NULL)
@@ -213,7 +213,7 @@ void queue_reconf(struct queue *q, const struct conf *conf)
 
     q->conf = conf;
     q->confs++;
-    fetch_close(q);             /* its names are in the old one */
+    fetches_close(q);             /* its names are in the old one */
     sched_reconf(q->sched, &s);
     free(q->moved);
     q->nmoved = 0;
@@ -273,8 +273,8 @@ void queue_peer_gone(struct queue *q, struct peer *p)
     admit_peer_gone(q, p);
     people_gone(q, p);
     kick_peer_gone(q, p);
-    turn_peer_gone(q, p);
-    fetch_peer_gone(q, p);
+    turns_peer_gone(q, p);
+    fetches_peer_gone(q, p);
     roster_take(&q->peers, p->serial);
     list_remove(&p->link);
     if (p->role == ROLE_LOOKUP)
@@ -300,11 +300,11 @@ RECEIVER(result,    outcome_result(q, p, &m))
 RECEIVER(resolved,  ((void)p, report_resolved(q, &m)))
 RECEIVER(query,     people_query(q, p, &m))
 RECEIVER(kick,      kick_ask(q, p, &m))
-RECEIVER(turn_ask,  turn_ask(q, p, &m))
-RECEIVER(turn_go,   turn_go(q, p, &m, fd))
-RECEIVER(turn_over, turn_over(q, p, &m))
-RECEIVER(fetched,   fetch_done(q, p, &m))
-RECEIVER(adopt,     fetch_adopt(q, p, &m, fd))
+RECEIVER(turn_ask,  turns_ask(q, p, &m))
+RECEIVER(turn_go,   turns_go(q, p, &m, fd))
+RECEIVER(turn_over, turns_over(q, p, &m))
+RECEIVER(fetched,   fetches_done(q, p, &m))
+RECEIVER(adopt,     fetches_adopt(q, p, &m, fd))
 #undef RECEIVER
 
 bool queue_receive(struct queue *q, struct peer *p, uint32_t type, struct wire *w, int fd)
@@ -392,7 +392,7 @@ static void every_second(struct queue *q)
     sweep(q);
     report_work(q);
     dispatch_overdue(q);
-    fetch_work(q);
+    fetches_work(q);
     history_flush(q->history);
 }
 
@@ -405,7 +405,7 @@ bool queue_work(struct queue *q)
     more = move_some(q);
     more |= people_work(q);     /* what they let go goes at once */
     more |= kick_work(q);
-    more |= turn_work(q);
+    more |= turns_work(q);
     more |= dispatch_work(q);
     return more;
 }

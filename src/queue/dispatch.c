@@ -17,7 +17,7 @@ void lease_end(struct queue *q, struct lease *l)
     list_remove(&l->link);
     l->agent->nleases--;
     if (l->way.turn != 0)
-        turn_lease_end(q, l->way.turn);
+        turns_lease_end(q, l->way.turn);
     free(l);
 }
 
@@ -195,7 +195,7 @@ static bool send_it(struct queue *q, struct lease *l, const struct envelope *e,
 static void not_now(struct queue *q, struct job *job, const struct way *way)
 {
     if (way->turn != 0) {
-        turn_lease_end(q, way->turn);
+        turns_lease_end(q, way->turn);
         outcome_back(q, job, way);
         return;
     }

@@ -56,10 +56,10 @@ static void ask(struct queue *q, struct fetch *f)
     f->next = q->mono + f->every;
 }
 
-void fetch_work(struct queue *q)
+void fetches_work(struct queue *q)
 {
     if (q->fetches == NULL || q->fetches->confs != q->confs) {
-        fetch_close(q);
+        fetches_close(q);
         q->fetches = make(q);
     }
     for (size_t i = 0; q->fetches != NULL && i < q->fetches->n; i++) {
@@ -72,7 +72,7 @@ void fetch_work(struct queue *q)
     }
 }
 
-bool fetch_done(struct queue *q, struct peer *p, const struct msg_fetched *m)
+bool fetches_done(struct queue *q, struct peer *p, const struct msg_fetched *m)
 {
     if (m->fate > FATE_NEVER)
         return false;
@@ -90,7 +90,7 @@ bool fetch_done(struct queue *q, struct peer *p, const struct msg_fetched *m)
     return true;
 }
 
-bool fetch_adopt(struct queue *q, struct peer *p, const struct msg_adopt *m, int fd)
+bool fetches_adopt(struct queue *q, struct peer *p, const struct msg_adopt *m, int fd)
 {
     struct peer *best = NULL;
 
@@ -108,7 +108,7 @@ bool fetch_adopt(struct queue *q, struct peer *p, const struct msg_adopt *m, int
     return true;
 }
 
-void fetch_peer_gone(struct queue *q, struct peer *p)
+void fetches_peer_gone(struct queue *q, struct peer *p)
 {
     for (size_t i = 0; q->fetches != NULL && i < q->fetches->n; i++)
         if (q->fetches->all[i].relay == p->serial && q->fetches->all[i].ticket != 0) {
@@ -117,7 +117,7 @@ void fetch_peer_gone(struct queue *q, struct peer *p)
         }
 }
 
-void fetch_close(struct queue *q)
+void fetches_close(struct queue *q)
 {
     free(q->fetches);
     q->fetches = NULL;

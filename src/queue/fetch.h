@@ -9,12 +9,12 @@
 #pragma once
 #include "queue/core.h"
 
-bool fetch_done(struct queue *q, struct peer *p, const struct msg_fetched *m);
+bool fetches_done(struct queue *q, struct peer *p, const struct msg_fetched *m);
 
-/* fetch_adopt - on to a smtpd. fd stays the caller's. */
-bool fetch_adopt(struct queue *q, struct peer *p, const struct msg_adopt *m, int fd);
+/* fetches_adopt - on to a smtpd. fd stays the caller's. */
+bool fetches_adopt(struct queue *q, struct peer *p, const struct msg_adopt *m, int fd);
 
-/* fetch_work - once a second */
-void fetch_work(struct queue *q);
-void fetch_peer_gone(struct queue *q, struct peer *p);
-void fetch_close(struct queue *q);
+/* fetches_work - once a second */
+void fetches_work(struct queue *q);
+void fetches_peer_gone(struct queue *q, struct peer *p);
+void fetches_close(struct queue *q);

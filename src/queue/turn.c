@@ -110,7 +110,7 @@ static enum fate begin(struct queue *q, struct peer *p, uint64_t asked, struct w
     return FATE_DONE;
 }
 
-bool turn_ask(struct queue *q, struct peer *p, const struct msg_turn_ask *m)
+bool turns_ask(struct queue *q, struct peer *p, const struct msg_turn_ask *m)
 {
     bool malformed = false;
     enum fate fate = FATE_LATER;
@@ -248,7 +248,7 @@ static bool go_on(struct queue *q, struct turn *t)
     unsigned n = 0;
 
     if (relay == NULL)
-        return false;           /* turn_peer_gone ends it */
+        return false;           /* turns_peer_gone ends it */
     while (t->leased < WINDOW && t->at < t->n && n++ < LEASES_A_TURN && !q->draining)
         hand_out(q, t, relay);
     if (t->leased == 0 && (t->at == t->n || q->draining)) {
@@ -259,7 +259,7 @@ static bool go_on(struct queue *q, struct turn *t)
     return t->leased < WINDOW && t->at < t->n;
 }
 
-bool turn_work(struct queue *q)
+bool turns_work(struct queue *q)
 {
     struct list *l, *next;
     bool more = false;
@@ -278,7 +278,7 @@ bool turn_work(struct queue *q)
     return more;
 }
 
-bool turn_go(struct queue *q, struct peer *p, const struct msg_turn_go *m, int fd)
+bool turns_go(struct queue *q, struct peer *p, const struct msg_turn_go *m, int fd)
 {
     struct turn *t = find_asked(q, p, m->ticket);
     struct peer *relay = dispatch_choose(q, LANE_RELAY);
@@ -311,7 +311,7 @@ static void bring_back(struct queue *q, const struct turn *t, struct peer *relay
     }
 }
 
-bool turn_over(struct queue *q, struct peer *p, const struct msg_turn_over *m)
+bool turns_over(struct queue *q, struct peer *p, const struct msg_turn_over *m)
 {
     struct turn *t = p->role == ROLE_RELAY ? find(q, m->ticket) : find_asked(q, p, m->ticket);
 
@@ -323,7 +323,7 @@ bool turn_over(struct queue *q, struct peer *p, const struct msg_turn_over *m)
     return true;
 }
 
-void turn_peer_gone(struct queue *q, struct peer *p)
+void turns_peer_gone(struct queue *q, struct peer *p)
 {
     struct list *l, *next;
 
@@ -336,13 +336,13 @@ void turn_peer_gone(struct queue *q, struct peer *p)
     }
 }
 
-void turn_close(struct queue *q)
+void turns_close(struct queue *q)
 {
     while (q->turns.next != NULL && !list_empty(&q->turns))
         end(turn_of(q->turns.next));
 }
 
-void turn_lease_end(struct queue *q, uint64_t ticket)
+void turns_lease_end(struct queue *q, uint64_t ticket)
 {
     struct turn *t = find(q, ticket);
 

@@ -17,16 +17,16 @@
 #include "queue/dispatch.h"
 
 /* False: malformed. *fd as in channel_receive_f; it stays the caller's. */
-bool turn_ask(struct queue *q, struct peer *p, const struct msg_turn_ask *m);
-bool turn_go(struct queue *q, struct peer *p, const struct msg_turn_go *m, int fd);
-bool turn_over(struct queue *q, struct peer *p, const struct msg_turn_over *m);
+bool turns_ask(struct queue *q, struct peer *p, const struct msg_turn_ask *m);
+bool turns_go(struct queue *q, struct peer *p, const struct msg_turn_go *m, int fd);
+bool turns_over(struct queue *q, struct peer *p, const struct msg_turn_over *m);
 
-/* turn_work - look for letters, hand out more; true: there is more to do at once */
-bool turn_work(struct queue *q);
+/* turns_work - look for letters, hand out more; true: there is more to do at once */
+bool turns_work(struct queue *q);
 
-/* turn_peer_gone - its leases are back already */
-void turn_peer_gone(struct queue *q, struct peer *p);
-void turn_close(struct queue *q);
+/* turns_peer_gone - its leases are back already */
+void turns_peer_gone(struct queue *q, struct peer *p);
+void turns_close(struct queue *q);
 
-/* turn_lease_end - a lease of this turn is no more */
-void turn_lease_end(struct queue *q, uint64_t ticket);
+/* turns_lease_end - a lease of this turn is no more */
+void turns_lease_end(struct queue *q, uint64_t ticket);

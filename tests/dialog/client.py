@@ -1,8 +1,10 @@
 """A scripted client: it says what it is told, and takes replies apart strictly."""
 import re
 import socket
+import ssl
 import struct
 import time
+import warnings
 
 from .server import PATIENCE, Trouble
 
@@ -30,7 +32,7 @@ class Client:
         """All of data in one go; a server that has closed is found out by reading."""
         try:
             self.sock.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             pass
 
     def send_slowly(self, data):
@@ -43,7 +45,9 @@ class Client:
         self.sock.settimeout(max(patience, 0.001))
         try:
             data = self.sock.recv(65536)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLError) as error:
+            if isinstance(error, ssl.SSLWantReadError):
+                raise socket.timeout() from None
             return False
         self.pending += data
         return data != b""
@@ -86,6 +90,33 @@ class Client:
         except socket.timeout:
             return True
         return False
+
+    def begin_tls(self, authority, name=None, versions=()):
+        """A handshake; with a name, the certificate must be trusted and made for it.
+        Plain text that came behind the last reply is a fault of the server (A101)."""
+        if self.pending:
+            raise Trouble(f"plain text before TLS: {self.pending!r}")
+        context = ssl.create_default_context(cafile=authority)
+        if name is None:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        for version in versions:
+            with warnings.catch_warnings():     # that old versions are old
+                warnings.simplefilter("ignore", DeprecationWarning)
+                context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+            context.set_ciphers("ALL:@SECLEVEL=0")
+        self.sock.settimeout(PATIENCE)
+        try:
+            self.sock = context.wrap_socket(self.sock, server_hostname=name)
+        except (OSError, ssl.SSLError) as error:
+            raise Trouble(f"no TLS: {error}") from None
+
+    def end_tls(self):
+        """Say that no more comes over TLS, and go on in the clear."""
+        try:
+            self.sock = self.sock.unwrap()
+        except (OSError, ssl.SSLError) as error:
+            raise Trouble(f"no farewell: {error}") from None
 
     def half_close(self):
         self.sock.shutdown(socket.SHUT_WR)

@@ -152,6 +152,27 @@ class Run:
     def urgent(self, who, text):
         self.client(who).urgent(raw(text))
 
+    # -- TLS -----------------------------------------------------------------
+
+    def tls(self, who, text):
+        """tls: [NAME] [TLSv1_2]: the handshake must succeed, and then be as it is said."""
+        words = text.split()
+        versions = [word for word in words if word.startswith("TLSv")]
+        names = [word for word in words if word not in versions]
+        client = self.client(who)
+        client.begin_tls(self.server.dir / "mx.pem", names[0] if names else None, versions)
+        self.transcript.append(f"        -> {client.sock.version()} {client.sock.cipher()[0]}")
+
+    def tls_fails(self, who, text):
+        try:
+            self.tls(who, text)
+        except Trouble:
+            return
+        raise Trouble("the handshake succeeded")
+
+    def tls_end(self, who, text):
+        self.client(who).end_tls()
+
     def wait(self, who, text):
         time.sleep(float(text))
 
@@ -267,6 +288,7 @@ STEPS = {
     "C": Run.say, "C-raw": Run.say_raw, "C-split": Run.say_split,
     "connect": Run.connect, "close": Run.close, "reset": Run.reset,
     "half-close": Run.half_close, "urgent": Run.urgent, "wait": Run.wait,
+    "tls": Run.tls, "tls-fails": Run.tls_fails, "tls-end": Run.tls_end,
     "S": Run.expect, "S+": Run.expect_also, "S-": Run.expect_without, "S-until": Run.expect_until,
     "delivered": Run.delivered, "body": Run.body, "log-has": Run.log_has,
     "relayed": Run.relayed, "wire": Run.wire,

@@ -33,6 +33,7 @@ BASE = {
 RECIPIENTS = "alice\nbob\ncarol\npostmaster\n"
 ALIASES = "friends: alice, bob\n"
 SANITIZERS = re.compile(rb"AddressSanitizer|LeakSanitizer|runtime error:|ThreadSanitizer")
+PORT = re.compile(r"\{port:(\w+)\}")
 QUEUED = re.compile(rb" queued id=(\w+)")
 REMOVED = re.compile(rb" removed id=(\w+)")
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
@@ -89,6 +90,7 @@ class Server:
                       "sink": ("127.0.0.1", free_port(socket.AF_INET, "127.0.0.1"))}
         if have_ipv6():
             self.where["ipv6"] = ("::1", free_port(socket.AF_INET6, "::1"))
+        self.own_listeners = set()
         self.hop = Hop()
         self.file = self.dir / "postrider.conf"
         self.err = self.dir / "stderr"
@@ -97,10 +99,16 @@ class Server:
 
     def write_config(self, config, listener):
         own = {text.split()[0] for text in config}
+        self.silent = set()     # ports where TLS comes first
+        if "tls" in own:
+            self.make_certificate()
+        config = [PORT.sub(lambda m: self.port(m[1], text), text) for text in config]
         parts = [text.format(dir=self.dir) for name, text in BASE.items() if name not in own]
         parts += [text.replace("{dir}", str(self.dir)).replace("{hop}", str(self.hop.port))
                   for text in config]
         for name, (address, port) in self.where.items():
+            if name in self.own_listeners:
+                continue
             host = f"[{address}]" if ":" in address else address
             role = "sink" if name == "sink" else "mx"
             parts.append(f'listen "{host}:{port}" {{\n    role = {role}\n    {listener}\n}}')
@@ -110,6 +118,24 @@ class Server:
         (self.dir / "recipients").write_text(RECIPIENTS)
         (self.dir / "aliases").write_text(ALIASES)
         (self.dir / "mail").mkdir()
+
+    def port(self, name, text):
+        """A port of its own for a `listen` that a dialogue adds."""
+        if name not in self.where:
+            self.where[name] = ("127.0.0.1", free_port(socket.AF_INET, "127.0.0.1"))
+            self.own_listeners.add(name)
+        if "implicit" in text:
+            self.silent.add(name)
+        return str(self.where[name][1])
+
+    def make_certificate(self):
+        """For mx.ours.example, signed by itself."""
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                        "-nodes", "-days", "30", "-subj", "/CN=mx.ours.example",
+                        "-addext", "subjectAltName=DNS:mx.ours.example",
+                        "-keyout", self.dir / "mx.key", "-out", self.dir / "mx.pem"],
+                       check=True, capture_output=True)
+        (self.dir / "mx.key").chmod(0o600)
 
     def start(self):
         with open(self.err, "wb") as err:
@@ -131,7 +157,7 @@ class Server:
             raise Trouble(f"postriderd ended with status {self.process.returncode}")
         try:
             with socket.create_connection(self.where[name], timeout=1) as s:
-                return s.recv(4) == b"220 "
+                return name in self.silent or s.recv(4) == b"220 "
         except OSError:
             return False
 

@@ -584,9 +584,36 @@ static void take_mail(struct job *job, const struct msg_deliver *m)
     };
 }
 
-static enum tls_policy policy_for(const struct job *job, const struct conf_route *route)
+/* connector_of - "link:NAME": the connector of the link-state routing, or NULL */
+
+static const struct conf_connector *connector_of(const struct job *job)
 {
-    enum tls_use use = route->tls != TLS_OFFER ? route->tls : job->relay->conf->relay.tls;
+    const struct conf *conf = job->relay->conf;
+    struct slice kind, name;
+
+    slice_cut(job->text, ':', &kind, &name);
+    for (size_t i = 0; i < conf->nconnectors && slice_eq(kind, SLICE_LIT("link")); i++)
+        if (slice_ieq(conf->connectors[i].name, name))
+            return &conf->connectors[i];
+    return NULL;
+}
+
+static bool take_destination(struct job *job)
+{
+    const struct conf_connector *c = connector_of(job);
+    struct destination *d = &job->destination;
+
+    if (c == NULL)
+        return destination_parse(job->text, d);
+    *d = (struct destination){ .way = WAY_HOST, .name = c->host, .port = c->port };
+    ip_parse(c->host, &d->ip);
+    return true;
+}
+
+static enum tls_policy policy_for(const struct job *job, enum tls_use use)
+{
+    if (use == TLS_OFFER)
+        use = job->relay->conf->relay.tls;
 
     if (job->destination.way == WAY_UNIX)
         return TLS_POLICY_NONE;
@@ -601,9 +628,11 @@ static enum tls_policy policy_for(const struct job *job, const struct conf_route
 static void take_policy(struct job *job, const struct msg_deliver *m)
 {
     const struct conf_route *route = conf_route_find(job->relay->conf, m->domain);
+    const struct conf_connector *c = connector_of(job);
 
-    job->tls = policy_for(job, route);
-    job->account = job->destination.lmtp ? (struct slice){ NULL, 0 } : route->account;
+    job->tls = policy_for(job, c != NULL ? c->tls : route->tls);
+    job->account = job->destination.lmtp ? (struct slice){ NULL, 0 }
+                 : c != NULL ? c->account : route->account;
     job->key = arena_printf(&job->arena, "%.*s %d %.*s", SLICE(job->text), (int)job->tls,
                             SLICE(job->account));
 }
@@ -620,7 +649,7 @@ static bool job_take(struct job *job, struct wire *w, int *fd)
     job->number = m.job;
     job->id = m.id;
     job->text = arena_copy(&job->arena, m.destination);
-    job->understood = destination_parse(job->text, &job->destination);
+    job->understood = take_destination(job);
     if (m.file) {
         job->fd = *fd;
         *fd = -1;
@@ -676,6 +705,10 @@ static void job_start(struct job *job)
     if (job->relay->pool.draining) {    /* or it would be cut off in the middle, and come twice */
         job->trouble = TROUBLE_LEAVING;
         job_answer(job);
+        return;
+    }
+    if (!job->understood && slice_istarts(job->text, SLICE_LIT("link:"))) {
+        refuse_all(job, FATE_LATER, 0, "4.4.4", "no path to this domain is up");
         return;
     }
     if (!job->understood) {

@@ -155,6 +155,13 @@ static void put_solicit(struct client *c)
     put_extra(c, c->mail->extra, EXTRA_SOLICIT, "SOLICIT");
 }
 
+/* put_linkpath - where it has been, for the neighbour's choice of the way on */
+
+static void put_linkpath(struct client *c)
+{
+    put_extra(c, c->mail->extra, EXTRA_LINKPATH, "XLINKPATH");
+}
+
 static const struct { unsigned offer; mail_param_f *put; } mail_params[] = {
     { HOST_SIZE,          put_size },
     { HOST_8BITMIME | HOST_BINARYMIME, put_body },
@@ -166,6 +173,7 @@ static const struct { unsigned offer; mail_param_f *put; } mail_params[] = {
     { HOST_MT_PRIORITY,   put_priority },
     { HOST_REQUIRETLS,    put_requiretls },
     { HOST_NO_SOLICITING, put_solicit },
+    { HOST_LINK2STATE,    put_linkpath },
 };
 
 void put_mail(struct client *c)

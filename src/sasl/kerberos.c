@@ -8,9 +8,12 @@
 #include <assert.h>
 #include <gssapi/gssapi_ext.h>
 #include <gssapi/gssapi_krb5.h>
+#include <krb5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "sasl/kerberos.h"
+
+#define KERBEROS_TABLE "MEMORY:postrider"
 
 enum { NO_LAYER = 1 };
 
@@ -37,12 +40,48 @@ static gss_name_t service_name(const char *hostname)
     return name;
 }
 
+/* copy_entries - every key of a table into another */
+
+static bool copy_entries(krb5_context context, krb5_keytab from, krb5_keytab to)
+{
+    krb5_keytab_entry entry;
+    krb5_kt_cursor cursor;
+    bool copied = true;
+
+    if (krb5_kt_start_seq_get(context, from, &cursor) != 0)
+        return false;
+    while (copied && krb5_kt_next_entry(context, from, &entry, &cursor) == 0) {
+        copied = krb5_kt_add_entry(context, to, &entry) == 0;
+        krb5_free_keytab_entry_contents(context, &entry);
+    }
+    krb5_kt_end_seq_get(context, from, &cursor);
+    return copied;
+}
+
+/* read_keytab - the library would open the file again for each login, which a process
+ * in a sandbox cannot: so it is read once, into a table in memory, kept in k->table */
+
+static bool read_keytab(struct kerberos *k, krb5_context context, const char *path)
+{
+    krb5_keytab file = NULL, table = NULL;
+    bool done = krb5_kt_resolve(context, path, &file) == 0
+             && krb5_kt_resolve(context, KERBEROS_TABLE, &table) == 0
+             && copy_entries(context, file, table);
+
+    if (file != NULL)
+        krb5_kt_close(context, file);
+    if (table != NULL && !done)
+        krb5_kt_close(context, table);
+    k->table = done ? table : NULL;
+    return done;
+}
+
 /* acquire - Kerberos only. No record of replays is kept: who repeats another's first
  * token has not his session key, and cannot say the last message. */
 
-static gss_cred_id_t acquire(gss_name_t name, const char *keytab)
+static gss_cred_id_t acquire(gss_name_t name)
 {
-    gss_key_value_element_desc elements[] = { { "keytab", keytab }, { "rcache", "none:" } };
+    gss_key_value_element_desc elements[] = { { "keytab", KERBEROS_TABLE }, { "rcache", "none:" } };
     gss_key_value_set_desc store = { 2, elements };
     gss_OID_set_desc mechanisms = { 1, (gss_OID)(uintptr_t)gss_mech_krb5 };
     gss_cred_id_t credential = GSS_C_NO_CREDENTIAL;
@@ -56,14 +95,19 @@ static gss_cred_id_t acquire(gss_name_t name, const char *keytab)
 
 bool kerberos_begin(struct kerberos *k, const char *hostname, const char *keytab)
 {
-    gss_name_t name = service_name(hostname);
+    krb5_context context = NULL;
+    gss_name_t name;
     OM_uint32 minor;
 
-    k->credential = NULL;
-    if (name == GSS_C_NO_NAME)
+    *k = (struct kerberos){ 0 };
+    if (krb5_init_context(&context) != 0)
         return false;
-    k->credential = acquire(name, keytab);
+    k->context = context;
+    name = read_keytab(k, context, keytab) ? service_name(hostname) : GSS_C_NO_NAME;
+    k->credential = name != GSS_C_NO_NAME ? acquire(name) : NULL;
     gss_release_name(&minor, &name);
+    if (k->credential == NULL)
+        kerberos_end(k);
     return k->credential != NULL;
 }
 
@@ -73,7 +117,11 @@ void kerberos_end(struct kerberos *k)
     OM_uint32 minor;
 
     gss_release_cred(&minor, &credential);
-    k->credential = NULL;
+    if (k->table != NULL)
+        krb5_kt_close(k->context, k->table);
+    if (k->context != NULL)
+        krb5_free_context(k->context);
+    *k = (struct kerberos){ 0 };
 }
 
 /* --- one exchange ------------------------------------------------------------ */

@@ -10,9 +10,11 @@
 /* Our key: the credential of smtp@HOSTNAME. */
 struct kerberos {
     void *credential;           /* NULL: none, GSSAPI cannot be offered */
+    void *context, *table;      /* the keys, in memory */
 };
 
-/* kerberos_begin - keytab: "FILE:PATH" or a path. False: there is no such key in it. */
+/* kerberos_begin - keytab: "FILE:PATH" or a path, read now and never again. False: there
+ * is no such key in it. */
 bool kerberos_begin(struct kerberos *k, const char *hostname, const char *keytab);
 void kerberos_end(struct kerberos *k);
 

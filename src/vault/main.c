@@ -195,26 +195,34 @@ static bool load(const struct child *child, const char *name, struct slice file,
     return ok;
 }
 
-/* begin_sasl - the key table stays a descriptor: Kerberos finds it under this name */
-
-static bool begin_sasl(const struct child *child)
-{
-    int fd = table_fd(child, "keytab");
-    char hostname[256], realm[256], keytab[64] = "";
-
-    snprintf(hostname, sizeof hostname, "%.*s", SLICE(child->conf->hostname));
-    snprintf(realm, sizeof realm, "%.*s", SLICE(child->conf->realm));
-    if (fd >= 0)
-        snprintf(keytab, sizeof keytab, "FILE:/proc/self/fd/%d", fd);
-    return sasl_begin(&vault.desk.sasl, &vault.desk.accounts, hostname, realm, keytab);
-}
-
 /* guard - no core with secrets, no debugger; memory given back is overwritten */
 
 static void guard(void)
 {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     mallopt(M_PERTURB, 0x5a);
+}
+
+/* begin_sasl - the key table is a descriptor: Kerberos finds it under this name, as long
+ * as this process may look at itself */
+
+static bool begin_sasl(const struct child *child)
+{
+    int fd = table_fd(child, "keytab");
+    char hostname[256], realm[256], keytab[64] = "";
+    bool done;
+
+    snprintf(hostname, sizeof hostname, "%.*s", SLICE(child->conf->hostname));
+    snprintf(realm, sizeof realm, "%.*s", SLICE(child->conf->realm));
+    if (fd >= 0)
+        snprintf(keytab, sizeof keytab, "FILE:/proc/self/fd/%d", fd);
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    done = sasl_begin(&vault.desk.sasl, &vault.desk.accounts, hostname, realm, keytab);
+    guard();
+    if (fd >= 0 && vault.desk.sasl.kerberos.credential == NULL)
+        log_event(EVENT_TABLE, LF_STR("table", "keytab"), LF_STR("why", "no key of smtp/HOSTNAME"),
+                  LF_STR("hostname", hostname));
+    return done;
 }
 
 /* begin_throttle - failures of one client, and of one account from wherever (A123) */
@@ -235,7 +243,6 @@ static void on_tick(uv_timer_t *timer)
 
 static bool begin(struct child *child)
 {
-    guard();
     vault.child = child;
     vault.desk.patience = child->conf->limits.auth_timeout;
     vault.desk.say = say;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <cmocka.h>
 #include "sasl/client.h"
 #include "sasl/server.h"
@@ -332,6 +333,41 @@ static void scram_shows_no_difference_between_a_name_and_none(void **state)
     assert_string_equal(strstr(alice, ",i="), strstr(nobody, ",i="));
 }
 
+/* cost - processor time of one whole attempt, in ns */
+
+static int64_t cost(struct slice message)
+{
+    struct timespec from, to;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    assert_int_equal(say(SASL_PLAIN, true, message, NULL, 0), SASL_FAILED);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    return (to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void a_name_that_nobody_has_takes_as_long_as_one_that_is_there(void **state)
+{
+    enum { N = 21 };
+    int64_t known[N], unknown[N];
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {        /* in turn, so that both see the same machine */
+        known[i] = cost(SLICE_LIT("\0alice\0wonder lane"));
+        unknown[i] = cost(SLICE_LIT("\0nobody\0wonder lane"));
+    }
+    qsort(known, N, sizeof known[0], by_size);
+    qsort(unknown, N, sizeof unknown[0], by_size);
+    if (known[N / 2] * 4 > unknown[N / 2] * 5 || unknown[N / 2] * 4 > known[N / 2] * 5)
+        fail_msg("known %lld ns, unknown %lld ns", (long long)known[N / 2], (long long)unknown[N / 2]);
+}
+
 static void a_server_that_does_not_prove_itself_is_not_believed(void **state)
 {
     struct credential c = { .user = SLICE_LIT("alice"), .password = SLICE_LIT("wonder land") };
@@ -413,6 +449,7 @@ int main(void)
         cmocka_unit_test(cram_md5_begins_with_the_server),
         cmocka_unit_test(scram_refuses_what_is_no_scram_and_other_names),
         cmocka_unit_test(scram_shows_no_difference_between_a_name_and_none),
+        cmocka_unit_test(a_name_that_nobody_has_takes_as_long_as_one_that_is_there),
         cmocka_unit_test(a_server_that_does_not_prove_itself_is_not_believed),
         cmocka_unit_test(the_strongest_is_chosen_and_clear_passwords_only_where_they_may),
         cmocka_unit_test(what_cannot_be_served_is_not_in_the_set),

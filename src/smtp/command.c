@@ -86,6 +86,21 @@ bool xtext_valid(struct slice text)
     return true;
 }
 
+struct slice xtext_decode(struct slice text, struct arena *a)
+{
+    char *value = arena_alloc(a, text.n + 1);
+    size_t n = 0;
+
+    while (value != NULL && text.n > 0) {
+        int c = xtext_next(&text);
+
+        if (c < 0)
+            break;
+        value[n++] = (char)c;
+    }
+    return slice_of(value, n);
+}
+
 /* on_size - RFC 1870 §4: 1 to 20 digits; what 64 bits cannot hold is no size */
 
 static enum param_error on_size(struct slice value, union command *c)

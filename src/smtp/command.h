@@ -71,6 +71,9 @@ enum param_offer {
  * LF or NUL that somebody decodes into a file (CVE-2020-28026) */
 bool xtext_valid(struct slice text);
 
+/* xtext_decode - what a valid xtext stands for, in the arena */
+struct slice xtext_decode(struct slice text, struct arena *a);
+
 enum command_error {
     COMMAND_OK = 0,
     COMMAND_SYNTAX,             /* no FROM:<, no TO:< */

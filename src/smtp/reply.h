@@ -22,6 +22,10 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(OK,               250, 0, 0,     "Ok")                                              \
     R(HELO,             250, BARE, 0,  "")                                                \
     R(EHLO,             250, BARE, 0,  "")                                                \
+    R(TURNING,          250, 0, 0,     "OK now reversing the connection")                 \
+    R(ETRN_NONE,        251, 0, 0,     "OK, no messages waiting")                         \
+    R(ETRN_PENDING,     252, 0, 0,     "OK, pending messages started")                    \
+    R(ETRN_COUNT,       253, 0, 0,     "OK, pending messages started")                    \
     R(SENDER_OK,        250, 1, 0,     "Sender ok")                                       \
     R(RCPT_OK,          250, 1, 5,     "Recipient ok")                                    \
     R(RCPT_MAIL_ONLY,   250, 1, 5,     "User not active now, so will do mail")             \
@@ -41,12 +45,20 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(LINE_ENDLESS,     421, 5, 2,     "Line without end, closing connection")            \
     R(NO_SERVICE,       421, 3, 0,     "Service not available, closing connection")       \
     R(MAILBOX_BUSY,     450, 2, 0,     "Mailbox not available now, try again later")      \
+    R(TURN_DENIED,      450, 7, 1,     "Refused: not every domain is yours")              \
+    R(TURN_BUSY,        450, 7, 1,     "Refused: this mail is being fetched already")     \
     R(NOT_ACTIVE,       450, 2, 1,     "User not active now")                             \
     R(RCPT_LATER,       451, 4, 3,     "Cannot check this recipient now, try again later") \
+    R(TURN_CANNOT,      451, 3, 0,     "Unable to process this now, try again later")     \
     R(LOCAL_TROUBLE,    451, 3, 0,     "Local trouble, try again later")                  \
     R(DISK_FULL,        452, 3, 1,     "Insufficient storage, try again later")           \
     R(TOO_MANY_RCPTS,   452, 5, 3,     "Too many recipients")                             \
     R(NO_TLS,           454, 7, 0,     "TLS not available now, try again later")          \
+    R(NO_MAIL,          453, 0, 0,     "You have no mail")                                \
+    R(ETRN_CANNOT,      458, 3, 0,     "Unable to queue messages now")                    \
+    R(ETRN_DENIED,      459, 7, 1,     "Node not allowed")                                \
+    R(ETRN_NO_QUEUE,    459, 5, 4,     "Queue unknown")                                   \
+    R(NEED_ARGUMENT,    500, 5, 2,     "Syntax error: a parameter is needed")             \
     R(UNKNOWN_COMMAND,  500, 5, 2,     "Command not recognized")                          \
     R(LINE_TOO_LONG,    500, 5, 2,     "Line too long")                                   \
     R(BAD_BYTES,        500, 5, 2,     "Line with NUL, bare CR or bare LF")               \

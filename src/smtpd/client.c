@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "log/log.h"
 #include "smtpd/client.h"
+#include "smtpd/desk.h"
 #include "smtpd/secure.h"
 
 enum {
@@ -51,7 +52,9 @@ static void on_closed(struct stream *stream)
     struct smtpd *d = c->smtpd;
 
     log_end(c);
-    census_leave(&d->census, &c->session.client);
+    census_leave(&d->census, &c->counted);
+    if (c->session.turn != 0)
+        desk_turn_over(d, c->session.turn);
     if (c->greet_at != 0)
         d->ngreeting--;
     commits_forget(&d->commits, &c->session);
@@ -143,7 +146,9 @@ void client_go(struct client *c)
         while (work(c))
             ;
     stream_flush(&c->stream);
-    if (session_ended(&c->session) || (c->eof && c->session.wait == WAIT_CLIENT))
+    if (c->session.wait == WAIT_TURN && stream_pending(&c->stream) == 0)
+        desk_go(c);
+    else if (session_ended(&c->session) || (c->eof && c->session.wait == WAIT_CLIENT))
         client_finish(c);
     else if (c->session.wait == WAIT_SECURE)
         secure_begin(c);
@@ -271,31 +276,74 @@ static void begin(struct client *c, const struct conf_listen *listen, bool early
     client_go(c);
 }
 
-void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
-                const struct ip *peer)
+/* client_open - count it, name it, and take the connection; false: it is turned away, or
+ * closing */
+
+static struct client *client_open(struct smtpd *d, const struct conf_listen *listen, int fd,
+                                  const struct ip *peer, const struct ip *client)
 {
     struct client *c = calloc(1, sizeof *c);
-    bool early;
-    char text[IP_TEXT];
 
-    smtpd_now(d);
-    if (c == NULL || !enter(d, peer)) {
-        client_turn_away(fd, peer);
+    if (c == NULL || !enter(d, client)) {
+        client_turn_away(fd, client);
         free(c);
-        return;
+        return NULL;
     }
-    early = talks_early(fd);
     c->smtpd = d;
-    session_begin(&c->session, &d->server, listen, peer, &c->stream.out,
+    c->counted = *client;
+    session_begin(&c->session, &d->server, listen, client, &c->stream.out,
                   id_next(&d->numbers, d->server.wall), c);
+    c->session.peer = *peer;
     list_push(&d->clients, &c->link);
     map_put(&d->by_number, c);
     d->nclients++;
     count_add(connections, 1);
-    log_event(EVENT_CONNECT, LF_ID("session", c->session.number),
-              LF_STR("client", ip_text(peer, text)), LF_TEXT("listener", listen->address));
     if (stream_open(&c->stream, d->child->loop, fd, IN_MAX, OUT_MAX, on_event, on_closed, c))
-        client_begin(c, listen, early);
-    else
-        c->over = true;
+        return c;
+    c->over = true;
+    return NULL;
+}
+
+void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
+                const struct ip *peer, const struct ip *behind)
+{
+    bool early = talks_early(fd);
+    struct client *c;
+    char text[IP_TEXT];
+
+    smtpd_now(d);
+    c = client_open(d, listen, fd, peer, behind != NULL ? behind : peer);
+    if (c == NULL)
+        return;
+    log_event(EVENT_CONNECT, LF_ID("session", c->session.number),
+              LF_STR("client", ip_text(&c->session.client, text)),
+              LF_TEXT("listener", listen->address));
+    client_begin(c, listen, early);
+}
+
+static const struct conf_listen *first_mx(const struct conf *conf)
+{
+    for (size_t i = 0; i < conf->nlistens; i++)
+        if (conf->listens[i].role == LISTEN_MX)
+            return &conf->listens[i];
+    return NULL;
+}
+
+void client_adopt(struct smtpd *d, int fd, struct slice host)
+{
+    const struct conf_listen *listen = first_mx(d->server.conf);
+    static const struct ip nobody;
+    struct client *c;
+
+    if (listen == NULL || d->drain_until != 0) {
+        close(fd);
+        return;
+    }
+    c = client_open(d, listen, fd, &nobody, &nobody);
+    if (c == NULL)
+        return;
+    log_event(EVENT_CONNECT, LF_ID("session", c->session.number), LF_TEXT("client", host),
+              LF_TEXT("listener", listen->address));
+    session_greet(&c->session, false);
+    client_go(c);
 }

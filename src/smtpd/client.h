@@ -9,15 +9,21 @@ struct client {
     struct smtpd  *smtpd;
     struct list    link;        /* all clients of this process */
     int64_t        greet_at;    /* mono, ms; 0: greeted */
+    struct ip      counted;     /* in the census, under this address */
     int64_t        stuck;       /* mono, ms: it takes no replies since; 0: it does */
     bool           eof;         /* it will send no more */
     bool           over;        /* only closing is left */
     int64_t        secure_by;   /* mono, ms: until then the TLS handshake must be done; 0: none */
 };
 
-/* client_new - a connection was taken: greet it, now or later, or turn it away */
+/* client_new - a connection was taken: greet it, now or later, or turn it away. behind:
+ * the client that a balancer speaks for, or NULL. */
 void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
-                const struct ip *peer);
+                const struct ip *peer, const struct ip *behind);
+
+/* client_adopt - a connection that was reversed towards us: its other side waits for our
+ * greeting. It is a stranger; host: who it is, for the log. */
+void client_adopt(struct smtpd *d, int fd, struct slice host);
 
 /* client_turn_away - say 421 and close, without a session */
 void client_turn_away(int fd, const struct ip *peer);

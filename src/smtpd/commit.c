@@ -234,8 +234,10 @@ static bool receive(struct channel *channel, uint32_t type, struct wire *w, int 
     case MSG_ROOM:      return on_room(c, w);
     case MSG_COMMITTED: return on_committed(c, w);
     case MSG_LEND:      return on_lend(c, w, fd);
-    default:            return child_receive_common(c->child, channel, type, w);
+    default:            break;
     }
+    return c->other != NULL ? c->other(c->user, channel, type, w, fd)
+                            : child_receive_common(c->child, channel, type, w);
 }
 
 static void gone(struct channel *channel, const char *why)

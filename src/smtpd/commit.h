@@ -20,6 +20,10 @@ enum {
 /* What the owner does after a session was answered: take its input, flush. */
 typedef void session_go_f(struct session *s);
 
+/* A message of the queue that is no part of this. False: malformed. */
+typedef bool commits_other_f(void *user, struct channel *queue, uint32_t type, struct wire *w,
+                             int *fd);
+
 struct commits {
     struct child   *child;
     struct server  *server;
@@ -27,6 +31,7 @@ struct commits {
     void          (*wake_all)(void *user);  /* the queue can be spoken to */
     void          (*lost)(void *user);      /* the queue has gone, and what it lent */
     void           *user;
+    commits_other_f *other;         /* set it after commits_begin: what else the queue says */
     struct channel *queue;          /* NULL: there is none now */
     bool            welcome;        /* it has said where our ids start */
     bool            full;           /* its disk is */

@@ -8,7 +8,7 @@
 /* Writes the line behind the keyword; NULL: there is nothing behind it. */
 typedef void line_f(const struct session *s, struct reply *r);
 
-static line_f on_size, on_by, on_hold, on_limits;
+static line_f on_size, on_by, on_hold, on_limits, on_xclient_names, on_xforward_names;
 
 static const struct row {
     enum feature feature;
@@ -28,6 +28,11 @@ static const struct row {
     { FEATURE_RRVS,       NULL },
     { FEATURE_NO_SOLICITING, NULL },
     { FEATURE_LIMITS,     on_limits },
+    { FEATURE_ETRN,       NULL },
+    { FEATURE_TURN,       NULL },
+    { FEATURE_ATRN,       NULL },
+    { FEATURE_XCLIENT,    on_xclient_names },
+    { FEATURE_XFORWARD,   on_xforward_names },
     { FEATURE_SEND,       NULL },
     { FEATURE_SOML,       NULL },
     { FEATURE_SAML,       NULL },
@@ -64,6 +69,18 @@ static void on_hold(const struct session *s, struct reply *r)
 
     reply_add(r, REPLY_EHLO, "FUTURERELEASE %lld %s", (long long)(most / 1000),
               date_stamp(s->server->wall + most, moment));
+}
+
+static void on_xclient_names(const struct session *s, struct reply *r)
+{
+    (void)s;
+    reply_add(r, REPLY_EHLO, "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
+}
+
+static void on_xforward_names(const struct session *s, struct reply *r)
+{
+    (void)s;
+    reply_add(r, REPLY_EHLO, "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE");
 }
 
 /* on_limits - RFC 9422 §4 */

@@ -4,7 +4,8 @@
 #include <sysexits.h>
 #include "base/clock.h"
 #include "log/log.h"
-#include "smtpd/client.h"
+#include "smtpd/balancer.h"
+#include "smtpd/desk.h"
 
 enum {
     SWEEP_MS   = 1000,
@@ -99,6 +100,22 @@ static uint64_t world_whois(void *ctx, struct session *s, bool expn, bool utf8,
     return asks_whois(&d->asks, s, expn, utf8, text);
 }
 
+static uint64_t world_kick(void *ctx, struct session *s, unsigned kind, struct slice name)
+{
+    (void)s;
+    return desk_kick(ctx, kind, name);
+}
+
+static uint64_t world_turn(void *ctx, struct session *s, uint32_t ndomains, struct slice domains)
+{
+    return desk_turn(ctx, s, ndomains, domains);
+}
+
+static bool from_queue(void *user, struct channel *queue, uint32_t type, struct wire *w, int *fd)
+{
+    return desk_receive(user, queue, type, w, fd);
+}
+
 static bool world_secure(void *ctx, struct session *s)
 {
     struct smtpd *d = ctx;
@@ -109,7 +126,8 @@ static bool world_secure(void *ctx, struct session *s)
 static const struct world world = {
     .known = world_known, .resolve = world_resolve, .room = world_room,
     .message_id = world_message_id, .lend = world_lend, .lend_back = world_lend_back,
-    .commit = world_commit, .whois = world_whois, .secure = world_secure,
+    .commit = world_commit, .whois = world_whois, .kick = world_kick, .turn = world_turn,
+     .secure = world_secure,
 };
 
 static void go(struct session *s)
@@ -245,8 +263,10 @@ static void on_accept(struct listener *l, int fd, const struct ip *peer, uint16_
     (void)port;
     if (fd > d->fd_most)
         client_turn_away(fd, peer);
+    else if (balancer_is(&d->server.conf->listens[l->index], peer))
+        balancer_new(d, &d->server.conf->listens[l->index], fd, peer);
     else
-        client_new(d, &d->server.conf->listens[l->index], fd, peer);
+        client_new(d, &d->server.conf->listens[l->index], fd, peer, NULL);
 }
 
 static void on_crowd(struct listener *l, int fd, const struct ip *peer, uint16_t port)
@@ -322,6 +342,7 @@ static bool begin(struct child *child)
     list_init(&d->clients);
     smtpd_now(d);
     commits_begin(&d->commits, child, &d->server, go, wake_all, queue_lost, d);
+    d->commits.other = from_queue;
     asks_begin(&d->asks, child, &d->server, find, go, d);
     if (!census_open(&d->census, child->census, child->census_slots, child->slot))
         log_event(EVENT_CONFIG, LF_STR("why", "no census of sessions: each process counts its own"));

@@ -259,12 +259,13 @@ bool session_answered(struct session *s, uint64_t ticket)
 static void answer_late(struct session *s)
 {
     void (*late)(struct session *) = s->asking.late;
+    enum reply_id id = s->asking.otherwise != 0 ? s->asking.otherwise : REPLY_LOCAL_TROUBLE;
 
     s->asking = (struct asking){ 0 };
     s->wait = WAIT_CLIENT;
     if (late != NULL)
         late(s);
-    session_say(s, REPLY_LOCAL_TROUBLE);
+    session_say(s, id);
 }
 
 void session_aside(struct session *s, aside_f *read, void *state, void (*free_state)(void *))

@@ -55,6 +55,7 @@ enum wait {
     WAIT_COMMIT,        /* the message is to become durable */
     WAIT_ANSWER,        /* a command asked the world something: session.asking */
     WAIT_SECURE,        /* a TLS handshake */
+    WAIT_TURN,          /* 250 was said to TURN or ATRN: the connection is no longer ours */
 };
 
 /* What a table alone can say about a local address. */
@@ -82,6 +83,7 @@ struct asking {
     void   (*late)(struct session *s);      /* NULL: no question is open */
     int64_t  deadline;                      /* mono, ms */
     uint64_t ticket;                        /* whatever the command likes */
+    enum reply_id otherwise;                /* what is said then; 0: 451 */
 };
 
 /* aside_f - reads what a command has asked the client for: lines of a login,
@@ -116,6 +118,12 @@ struct world {
     /* VRFY or EXPN of this text: never answered from inside, but later with
      * session_whois() and the ticket that is returned. 0: no memory. */
     uint64_t (*whois)(void *ctx, struct session *s, bool expn, bool utf8, struct slice text);
+    /* ETRN of this kind (enum kick_kind): answered later, with session_kicked() and the
+     * ticket that is returned. 0: cannot be asked now. */
+    uint64_t (*kick)(void *ctx, struct session *s, unsigned kind, struct slice name);
+    /* TURN, ATRN: is there mail for these domains (as MSG_TURN_ASK has them)? The same,
+     * with session_turned(). */
+    uint64_t (*turn)(void *ctx, struct session *s, uint32_t ndomains, struct slice domains);
     /* May this session begin TLS now? Its owner does it once the reply has gone,
      * when it sees WAIT_SECURE, and then calls session_secured(). */
     bool (*secure)(void *ctx, struct session *s);
@@ -233,6 +241,9 @@ struct session {
     unsigned                  messages;     /* accepted, or begun */
     unsigned                  accepted, refused;
     unsigned                  whois_asked;  /* VRFY and EXPN so far */
+    unsigned                  etrn_asked;
+    bool                      etrn_many;    /* the ETRN under way may be about several nodes */
+    uint64_t                  turn;         /* ticket, in WAIT_TURN */
     bool                      whois_expn, whois_utf8;   /* of the one under way (whois.c) */
     int64_t                   began, deadline;  /* mono, ms */
     int64_t                   stalled;      /* mono, ms: MAIL waits for the queue since; 0: it does not */

@@ -15,6 +15,7 @@ struct smtpd {
     struct certificates certificates;
     struct table_set tables;
     struct census    census;
+    uint64_t         tickets;           /* of questions to the queue */
     struct id_maker  numbers;           /* of sessions */
     struct list      clients;
     struct map       by_number;         /* clients, by the number of their session */

@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include "smtpd/bdat.h"
 #include "smtpd/ehlo.h"
+#include "smtpd/fetch.h"
 #include "smtpd/intake.h"
 #include "smtpd/params.h"
 #include "smtpd/policy.h"
 #include "smtpd/secure.h"
 #include "smtpd/verbs.h"
 #include "smtpd/whois.h"
+#include "smtpd/xclient.h"
 
 static verb_f on_helo, on_ehlo, on_mail, on_rcpt, on_data, on_rset, on_noop, on_quit, on_help,
               on_send, on_soml, on_saml;
@@ -45,6 +47,16 @@ const struct verb verbs[] = {
       "SOML FROM:<sender>: begin a message to terminals, or mailboxes of who is away" },
     { "SAML", on_saml, S_READY, REPLY_MAIL_TWICE, V_HELO, FEATURE_SAML,
       "SAML FROM:<sender>: begin a message to terminals and mailboxes" },
+    { "ETRN", on_etrn, S_READY, REPLY_OUT_OF_ORDER, V_HELO | V_LAST | V_JUNK, FEATURE_ETRN,
+      "ETRN name: send what waits for this host (@name: and all below it; #name: a queue)" },
+    { "TURN", on_turn, S_READY, REPLY_OUT_OF_ORDER, V_HELO | V_LAST | V_PLAIN | V_JUNK, FEATURE_TURN,
+      "TURN: send what waits for you over this connection" },
+    { "ATRN", on_atrn, S_READY, REPLY_OUT_OF_ORDER, V_HELO | V_LAST | V_JUNK | V_ODMR, FEATURE_ATRN,
+      "ATRN [domain,...]: send what waits for your domains over this connection" },
+    { "XCLIENT", on_xclient, S_START | S_READY, REPLY_OUT_OF_ORDER, V_LAST | V_JUNK | V_OPEN,
+      FEATURE_XCLIENT, "XCLIENT name=value...: for whom you speak" },
+    { "XFORWARD", on_xforward, S_START | S_READY, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN,
+      FEATURE_XFORWARD, "XFORWARD name=value...: from whom the next message came" },
     { "RSET", on_rset, S_COMMANDS, REPLY_OUT_OF_ORDER, V_PLAIN | V_JUNK | V_OPEN | V_ODMR,
       NO_FEATURE, "RSET: forget the message that was begun" },
     { "NOOP", on_noop, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN | V_ODMR, NO_FEATURE,
@@ -68,7 +80,7 @@ const unsigned verbs_count = VERBS;
 
 /* Commands of SMTP that this server does not have. */
 static const char *const unoffered[] = {
-    "TURN", "ATRN", "ETRN", "AUTH", "BURL",
+    "AUTH", "BURL",
 };
 
 /* How clients that take us for something else begin (A028). */

@@ -37,7 +37,7 @@ struct own {
 
 struct links_node {
     struct links_settings s;
-    struct table          table;
+    struct link_table          table;
     struct own            own;
     struct links_version  version;
     int64_t               refreshed;    /* when our entry was last made */
@@ -80,7 +80,7 @@ struct links_node *links_new(struct slice self, const struct links_settings *s, 
     l->version.major = wall > 0 ? (uint64_t)wall : 0;
     l->told = now - s->watch.damping;
     l->healed = now - HEAL_MS;
-    table_init(&l->table, name, age_seconds(s));
+    link_table_init(&l->table, name, age_seconds(s));
     return l;
 }
 
@@ -88,7 +88,7 @@ void links_free(struct links_node *l)
 {
     if (l == NULL)
         return;
-    table_free(&l->table);
+    link_table_free(&l->table);
     arena_free(&l->own.arena);
     free(l);
 }
@@ -107,7 +107,7 @@ static bool own_write(const struct links_node *l, const struct own *own,
 
 static void live(struct links_node *l)
 {
-    struct origin *o = table_find(&l->table, slice_cstr(l->table.self));
+    struct origin *o = link_table_find(&l->table, slice_cstr(l->table.self));
 
     for (size_t i = 0; o != NULL && i < o->nlinks; i++)
         o->links[i].up = watch_up(&l->own.conns[i].watch);
@@ -123,7 +123,7 @@ static void publish(struct links_node *l, int64_t now)
     for (size_t i = 0; i < l->own.nlinks; i++)
         l->own.links[i].up = !l->own.conns[i].watch.told_down;
     l->stale = !own_write(l, &l->own, l->version, &text)
-            || !table_own(&l->table, buf_view(&text), now / 1000);
+            || !link_table_own(&l->table, buf_view(&text), now / 1000);
     l->refreshed = now;
     buf_free(&text);
     live(l);
@@ -222,7 +222,7 @@ static bool differs(const struct links_node *l, const struct own *own, bool *ok)
         l->own.links[i].up = true;
     own_write(l, &l->own, (struct links_version){ 0 }, &a);
     *ok = own_write(l, own, (struct links_version){ 0 }, &b) && entry_parse(buf_view(&b), &e);
-    other = table_find(&l->table, slice_cstr(l->table.self)) == NULL
+    other = link_table_find(&l->table, slice_cstr(l->table.self)) == NULL
          || !slice_eq(buf_view(&a), buf_view(&b));
     buf_free(&a);
     buf_free(&b);
@@ -311,7 +311,7 @@ static void heal(struct links_node *l, int64_t now, int64_t wall)
 static void merge(struct links_node *l, struct slice nodes, const struct conn *from,
                   int64_t now, int64_t wall)
 {
-    struct table_news news = table_merge(&l->table, nodes, now / 1000, wall);
+    struct link_table_news news = link_table_merge(&l->table, nodes, now / 1000, wall);
 
     if (news.moved > 0) {
         l->generation++;
@@ -328,7 +328,7 @@ static bool same_digest(const struct links_node *l, struct slice digest)
 {
     char ours[LINKS_DIGEST + 1];
 
-    table_digest(&l->table, ours);
+    link_table_digest(&l->table, ours);
     return slice_eq(digest, slice_cstr(ours));
 }
 
@@ -342,7 +342,7 @@ static bool hear_table(struct links_node *l, struct slice nodes, int64_t now, in
     bool ok;
 
     merge(l, nodes, NULL, now, wall);
-    ok = table_put(&l->table, nodes, now / 1000, &table, &n);
+    ok = link_table_put(&l->table, nodes, now / 1000, &table, &n);
     ok = ok && (n > 0 ? buf_put_slice(answer, buf_view(&table)) : buf_puts(answer, "DONE"));
     buf_free(&table);
     return ok;
@@ -367,7 +367,7 @@ bool links_ask(const struct links_node *l, struct buf *payload)
 {
     char digest[LINKS_DIGEST + 1];
 
-    table_digest(&l->table, digest);
+    link_table_digest(&l->table, digest);
     return buf_printf(payload, "DIGEST %s", digest);
 }
 
@@ -388,7 +388,7 @@ static bool answered(struct links_node *l, struct conn *c, struct slice answer, 
 
     if (c->talking == SAID_DIGEST && p.verb == PAYLOAD_SEND) {
         c->talking = SAID_TABLE;
-        return table_put(&l->table, (struct slice){ 0 }, now / 1000, next, &n)
+        return link_table_put(&l->table, (struct slice){ 0 }, now / 1000, next, &n)
             || over(c, now + l->s.refresh);
     }
     if (c->talking == SAID_TABLE && p.verb == PAYLOAD_TABLE)
@@ -450,7 +450,7 @@ void links_advance(struct links_node *l, int64_t now, int64_t wall)
     heal(l, now, wall);
     announce(l, now);
     refresh(l, now);
-    if (table_expire(&l->table, now / 1000) > 0)
+    if (link_table_expire(&l->table, now / 1000) > 0)
         l->generation++;
 }
 
@@ -489,7 +489,7 @@ static int64_t sooner(int64_t a, int64_t b)
 
 int64_t links_wake(const struct links_node *l)
 {
-    int64_t at = l->refreshed + l->s.refresh, expiry = table_expiry(&l->table);
+    int64_t at = l->refreshed + l->s.refresh, expiry = link_table_expiry(&l->table);
 
     if (expiry != INT64_MAX)
         at = sooner(at, expiry * 1000);
@@ -515,7 +515,7 @@ uint64_t links_generation(const struct links_node *l)
     return l->generation;
 }
 
-const struct table *links_table(const struct links_node *l)
+const struct link_table *links_table(const struct links_node *l)
 {
     return &l->table;
 }

@@ -85,5 +85,5 @@ struct links_hop links_route(const struct links_node *l, struct slice domain,
 uint64_t links_generation(const struct links_node *l);
 
 /* For showing it to people. */
-const struct table *links_table(const struct links_node *l);
+const struct link_table *links_table(const struct links_node *l);
 const struct watch *links_watch(const struct links_node *l, struct slice connector);

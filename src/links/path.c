@@ -19,7 +19,7 @@ struct step {
 };
 
 struct search {
-    const struct table *t;
+    const struct link_table *t;
     struct step        *steps;      /* one for each origin */
     struct heap         open;
     size_t              self;
@@ -56,7 +56,7 @@ static bool leave(struct search *s, size_t at)
 
     for (unsigned i = 0; i < o->nlinks; i++) {
         const struct link *l = &o->links[i];
-        size_t to = l->up ? table_index(s->t, l->to) : s->t->n;
+        size_t to = l->up ? link_table_index(s->t, l->to) : s->t->n;
 
         if (to < s->t->n && !reach(s, to, s->steps[at].cost + l->cost,
                                    at == s->self ? l : s->steps[at].first))
@@ -176,11 +176,11 @@ static void choose(struct search *s, struct links_hop *hop)
         offer_node(s, i, hop);
 }
 
-struct links_hop links_next(const struct table *t, struct slice domain,
+struct links_hop links_next(const struct link_table *t, struct slice domain,
                             const struct slice *visited, size_t nvisited)
 {
-    struct search s = { .t = t, .self = table_index(t, slice_cstr(t->self)), .visited = visited,
-                        .nvisited = nvisited, .domain = domain };
+    struct search s = { .t = t, .self = link_table_index(t, slice_cstr(t->self)),
+                        .visited = visited, .nvisited = nvisited, .domain = domain };
     struct links_hop hop = { .way = LINKS_NONE };
 
     if (s.self >= t->n || domain.n == 0 || domain.p[0] == '[')

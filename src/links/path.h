@@ -29,5 +29,5 @@ struct links_hop {
 };
 
 /* links_next - where mail for `domain` (lower case) goes from here */
-struct links_hop links_next(const struct table *t, struct slice domain,
+struct links_hop links_next(const struct link_table *t, struct slice domain,
                             const struct slice *visited, size_t nvisited);

@@ -6,18 +6,18 @@
 
 enum { FRAME = sizeof ";NODE 2592000 " - 1, DAY_MS = 24 * 3600 * 1000, SHA256 = 32 };
 
-void table_init(struct table *t, struct slice self, int64_t age)
+void link_table_init(struct link_table *t, struct slice self, int64_t age)
 {
-    *t = (struct table){ .bytes = sizeof "TABLE" - 1, .age = age };
+    *t = (struct link_table){ .bytes = sizeof "TABLE" - 1, .age = age };
     snprintf(t->self, sizeof t->self, "%.*s", SLICE(self));
 }
 
-void table_free(struct table *t)
+void link_table_free(struct link_table *t)
 {
     for (size_t i = 0; i < t->n; i++)
         free(t->origins[i]);
     free(t->origins);
-    *t = (struct table){ 0 };
+    *t = (struct link_table){ 0 };
 }
 
 /* ------------------------------------------------------------- origins -- */
@@ -55,7 +55,7 @@ static struct origin *origin_new(struct slice entry, int64_t born)
 
 /* place - where name stands, or would stand */
 
-static size_t place(const struct table *t, struct slice name)
+static size_t place(const struct link_table *t, struct slice name)
 {
     size_t low = 0, high = t->n;
 
@@ -70,21 +70,21 @@ static size_t place(const struct table *t, struct slice name)
     return low;
 }
 
-size_t table_index(const struct table *t, struct slice name)
+size_t link_table_index(const struct link_table *t, struct slice name)
 {
     size_t at = place(t, name);
 
     return at < t->n && slice_eq(t->origins[at]->name, name) ? at : t->n;
 }
 
-struct origin *table_find(const struct table *t, struct slice name)
+struct origin *link_table_find(const struct link_table *t, struct slice name)
 {
-    size_t at = table_index(t, name);
+    size_t at = link_table_index(t, name);
 
     return at < t->n ? t->origins[at] : NULL;
 }
 
-static bool grow(struct table *t)
+static bool grow(struct link_table *t)
 {
     size_t cap = t->cap > 0 ? 2 * t->cap : 16;
     struct origin **more;
@@ -99,7 +99,7 @@ static bool grow(struct table *t)
     return true;
 }
 
-static void drop(struct table *t, size_t at)
+static void drop(struct link_table *t, size_t at)
 {
     t->bytes -= FRAME + t->origins[at]->text.n;
     free(t->origins[at]);
@@ -109,7 +109,7 @@ static void drop(struct table *t, size_t at)
 
 /* put - take `entry` in, instead of what is known of its origin. False: no room. */
 
-static bool put(struct table *t, struct slice entry, struct slice name, int64_t born)
+static bool put(struct link_table *t, struct slice entry, struct slice name, int64_t born)
 {
     size_t at = place(t, name);
     bool known = at < t->n && slice_eq(t->origins[at]->name, name);
@@ -130,7 +130,7 @@ static bool put(struct table *t, struct slice entry, struct slice name, int64_t 
     return true;
 }
 
-bool table_own(struct table *t, struct slice entry, int64_t now)
+bool link_table_own(struct link_table *t, struct slice entry, int64_t now)
 {
     struct entry_view e = { 0 };
 
@@ -152,10 +152,10 @@ static bool beats(const struct entry_view *e, struct slice entry, const struct o
 /* hear_ours - somebody shows an entry of ours. The same text is our own word
  * come back; an older one is old. */
 
-static void hear_ours(const struct table *t, const struct entry_view *e, struct slice entry,
-                      struct table_news *news)
+static void hear_ours(const struct link_table *t, const struct entry_view *e, struct slice entry,
+                      struct link_table_news *news)
 {
-    const struct origin *own = table_find(t, e->name);
+    const struct origin *own = link_table_find(t, e->name);
     int newer = own != NULL ? links_newer(e->version, own->version) : 1;
 
     if (newer < 0 || (newer == 0 && slice_eq(entry, own->text)))
@@ -168,7 +168,7 @@ static void hear_ours(const struct table *t, const struct entry_view *e, struct 
 /* has_moved - is it news for the neighbours at once, or can it wait for the next
  * exchange? A refreshment is urgent only when the old one was half expired. */
 
-static bool has_moved(const struct table *t, const struct entry_view *e,
+static bool has_moved(const struct link_table *t, const struct entry_view *e,
                       const struct origin *known, int64_t now)
 {
     return known == NULL || e->version.major != known->version.major
@@ -176,8 +176,8 @@ static bool has_moved(const struct table *t, const struct entry_view *e,
         || now - known->born >= t->age / 2;
 }
 
-static void hear(struct table *t, struct slice entry, unsigned age, int64_t now, int64_t wall,
-                 struct table_news *news)
+static void hear(struct link_table *t, struct slice entry, unsigned age, int64_t now, int64_t wall,
+                 struct link_table_news *news)
 {
     struct entry_view e = { 0 };
     const struct origin *known;
@@ -193,7 +193,7 @@ static void hear(struct table *t, struct slice entry, unsigned age, int64_t now,
         hear_ours(t, &e, entry, news);
         return;
     }
-    known = table_find(t, e.name);
+    known = link_table_find(t, e.name);
     if (!beats(&e, entry, known))
         return;
     moved = has_moved(t, &e, known, now);
@@ -205,9 +205,10 @@ static void hear(struct table *t, struct slice entry, unsigned age, int64_t now,
     }
 }
 
-struct table_news table_merge(struct table *t, struct slice nodes, int64_t now, int64_t wall)
+struct link_table_news link_table_merge(struct link_table *t, struct slice nodes, int64_t now,
+                                        int64_t wall)
 {
-    struct table_news news = { 0 };
+    struct link_table_news news = { 0 };
     struct slice entry;
     unsigned age;
 
@@ -218,12 +219,12 @@ struct table_news table_merge(struct table *t, struct slice nodes, int64_t now, 
 
 /* --------------------------------------------------------------- ageing -- */
 
-static bool is_own(const struct table *t, const struct origin *o)
+static bool is_own(const struct link_table *t, const struct origin *o)
 {
     return slice_eq(o->name, slice_cstr(t->self));
 }
 
-unsigned table_expire(struct table *t, int64_t now)
+unsigned link_table_expire(struct link_table *t, int64_t now)
 {
     unsigned n = 0;
 
@@ -236,7 +237,7 @@ unsigned table_expire(struct table *t, int64_t now)
     return n;
 }
 
-int64_t table_expiry(const struct table *t)
+int64_t link_table_expiry(const struct link_table *t)
 {
     int64_t first = INT64_MAX;
 
@@ -248,7 +249,7 @@ int64_t table_expiry(const struct table *t)
 
 /* --------------------------------------------------------------- saying -- */
 
-void table_digest(const struct table *t, char digest[LINKS_DIGEST + 1])
+void link_table_digest(const struct link_table *t, char digest[LINKS_DIGEST + 1])
 {
     unsigned char sum[EVP_MAX_MD_SIZE];
     EVP_MD_CTX *md = EVP_MD_CTX_new();
@@ -292,7 +293,8 @@ static bool skip_to(struct slice *has, struct slice name, struct entry_view *e, 
     return false;
 }
 
-bool table_put(const struct table *t, struct slice has, int64_t now, struct buf *out, size_t *n)
+bool link_table_put(const struct link_table *t, struct slice has, int64_t now, struct buf *out,
+                    size_t *n)
 {
     *n = 0;
     buf_puts(out, "TABLE");

@@ -30,7 +30,7 @@ struct origin {
     unsigned             nlinks;
 };
 
-struct table {
+struct link_table {
     char            self[LINKS_NAME + 1];
     struct origin **origins;        /* in order of their names */
     size_t          n, cap;
@@ -39,7 +39,7 @@ struct table {
 };
 
 /* What a merge did. */
-struct table_news {
+struct link_table_news {
     unsigned taken;         /* entries that were newer than ours, or unknown */
     unsigned moved;         /* of those, changed in more than `user`, or unknown, or rarely refreshed */
     unsigned refused;       /* no room, or dated more than a day ahead */
@@ -47,30 +47,34 @@ struct table_news {
     bool     impostor;      /* ... and ours must rise above it */
 };
 
-/* table_init - self: valid name of this node, lower case; age: s, at most LINKS_AGE */
-void table_init(struct table *t, struct slice self, int64_t age);
-void table_free(struct table *t);
+/* link_table_init - self: valid name of this node, lower case; age: s, at most LINKS_AGE */
+void link_table_init(struct link_table *t, struct slice self, int64_t age);
+void link_table_free(struct link_table *t);
 
-/* table_own - put our own entry in (entry_write's text), age 0. False: no memory, or malformed. */
-bool table_own(struct table *t, struct slice entry, int64_t now);
+/* link_table_own - put our own entry in (entry_write's text), age 0. False: no
+ * memory, or malformed. */
+bool link_table_own(struct link_table *t, struct slice entry, int64_t now);
 
-/* table_merge - a good PAYLOAD_TABLE's nodes. now: s, monotonic; wall: ms since 1970. */
-struct table_news table_merge(struct table *t, struct slice nodes, int64_t now, int64_t wall);
+/* link_table_merge - a good PAYLOAD_TABLE's nodes. now: s, monotonic; wall: ms since 1970. */
+struct link_table_news link_table_merge(struct link_table *t, struct slice nodes, int64_t now,
+                                        int64_t wall);
 
-/* table_expire - drop entries that are too old, never our own; how many */
-unsigned table_expire(struct table *t, int64_t now);
+/* link_table_expire - drop entries that are too old, never our own; how many */
+unsigned link_table_expire(struct link_table *t, int64_t now);
 
-/* table_expiry - the second at which the first one will be too old; INT64_MAX: none */
-int64_t table_expiry(const struct table *t);
+/* link_table_expiry - the second at which the first one will be too old; INT64_MAX: none */
+int64_t link_table_expiry(const struct link_table *t);
 
-/* table_find - an origin by its name, or NULL; table_index - its place, or t->n */
-struct origin *table_find(const struct table *t, struct slice name);
-size_t table_index(const struct table *t, struct slice name);
+/* link_table_find - an origin by its name, or NULL; link_table_index - its place, or t->n */
+struct origin *link_table_find(const struct link_table *t, struct slice name);
+size_t link_table_index(const struct link_table *t, struct slice name);
 
-/* table_digest - SHA-256 of all entries without their ages, as 64 hexadecimal digits and a NUL */
-void table_digest(const struct table *t, char digest[LINKS_DIGEST + 1]);
+/* link_table_digest - SHA-256 of all entries without their ages, as 64 hexadecimal
+ * digits and a NUL */
+void link_table_digest(const struct link_table *t, char digest[LINKS_DIGEST + 1]);
 
-/* table_put - append the payload TABLE with every entry; has (or empty): nodes of a
+/* link_table_put - append the payload TABLE with every entry; has (or empty): nodes of a
  * TABLE that the reader has; what is there, and not older than ours, is left out.
  * *n: how many entries. False: no room. */
-bool table_put(const struct table *t, struct slice has, int64_t now, struct buf *out, size_t *n);
+bool link_table_put(const struct link_table *t, struct slice has, int64_t now, struct buf *out,
+                    size_t *n);

@@ -46,6 +46,7 @@ enum log_level { LOG_DEBUGGING, LOG_INFORM, LOG_WARN, LOG_ALARM };
     E(DESTINATION,    LOG_INFORM,  "a destination is in trouble, or well again")          \
     E(KICKED,         LOG_INFORM,  "mail was let go by ETRN")                             \
     E(TURNED,         LOG_INFORM,  "mail was fetched by TURN or ATRN")                    \
+    E(LINKS,          LOG_INFORM,  "a connector to a neighbour went down or came up")     \
     E(FETCHED,        LOG_INFORM,  "we fetched our mail elsewhere, or tried")             \
     E(RECOVERED,      LOG_INFORM,  "the journal was read: what was found")                \
     E(QUARANTINE,     LOG_ALARM,   "recovery could not read something and put it aside")  \

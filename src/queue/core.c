@@ -8,6 +8,7 @@
 #include "queue/core.h"
 #include "queue/dispatch.h"
 #include "queue/fetch.h"
+#include "queue/links.h"
 #include "queue/history.h"
 #include "queue/kick.h"
 #include "queue/outcome.h"
@@ -140,6 +141,7 @@ struct queue *queue_open(const struct queue_options *o, struct why *why)
     q->scratch = BUF(SCRATCH_MAX);
     if (o->history)
         q->history = history_open(o->conf->spool, o->conf->queue.history);
+    queue_links_open(q);
     if (!recover_open(q, o, why)) {
         queue_close(q);
         return NULL;
@@ -169,6 +171,7 @@ void queue_close(struct queue *q)
     kick_close(q);
     turns_close(q);
     fetches_close(q);
+    queue_links_close(q);
     while (q->stalled.next != NULL && (link = list_pop(&q->stalled)) != NULL)
         bundle_free(LIST_OWNER(link, struct bundle, link));
     while (q->flying.next != NULL && (link = list_pop(&q->flying)) != NULL)
@@ -206,20 +209,27 @@ void queue_at(struct queue *q, int64_t mono, int64_t wall)
     steady_see(&q->steady, mono, wall);
 }
 
-void queue_reconf(struct queue *q, const struct conf *conf)
+void queue_reroute(struct queue *q)
 {
-    struct sched_options s = schedule(conf, 0);
     struct letter *m;
 
-    q->conf = conf;
-    q->confs++;
-    fetches_close(q);             /* its names are in the old one */
-    sched_reconf(q->sched, &s);
+    q->routes++;
     free(q->moved);
     q->nmoved = 0;
     q->moved = calloc(q->letters.n + 1, sizeof *q->moved);
     for (size_t at = 0; q->moved != NULL && (m = roster_next(&q->letters, &at)) != NULL; )
         q->moved[q->nmoved++] = m->entry.id;
+}
+
+void queue_reconf(struct queue *q, const struct conf *conf)
+{
+    struct sched_options s = schedule(conf, 0);
+
+    q->conf = conf;
+    q->confs++;
+    sched_reconf(q->sched, &s);
+    queue_links_reconf(q);
+    queue_reroute(q);
 }
 
 /* move_some - a reload must not stop mail: route again a few at a time */
@@ -275,6 +285,7 @@ void queue_peer_gone(struct queue *q, struct peer *p)
     kick_peer_gone(q, p);
     turns_peer_gone(q, p);
     fetches_peer_gone(q, p);
+    queue_links_peer_gone(q, p);
     roster_take(&q->peers, p->serial);
     list_remove(&p->link);
     if (p->role == ROLE_LOOKUP)
@@ -305,6 +316,8 @@ RECEIVER(turn_go,   turns_go(q, p, &m, fd))
 RECEIVER(turn_over, turns_over(q, p, &m))
 RECEIVER(fetched,   fetches_done(q, p, &m))
 RECEIVER(adopt,     fetches_adopt(q, p, &m, fd))
+RECEIVER(linkstate, queue_links_heard(q, p, &m))
+RECEIVER(exchanged, queue_links_asked(q, p, &m))
 #undef RECEIVER
 
 bool queue_receive(struct queue *q, struct peer *p, uint32_t type, struct wire *w, int fd)
@@ -316,6 +329,7 @@ bool queue_receive(struct queue *q, struct peer *p, uint32_t type, struct wire *
         [MSG_KICK] = on_kick,           [MSG_TURN_ASK] = on_turn_ask,
         [MSG_TURN_GO] = on_turn_go,     [MSG_TURN_OVER] = on_turn_over,
         [MSG_FETCHED] = on_fetched,     [MSG_ADOPT] = on_adopt,
+        [MSG_LINKSTATE] = on_linkstate, [MSG_EXCHANGED] = on_exchanged,
     };
 
     if (type >= MSG_COUNT || receivers[type] == NULL
@@ -402,6 +416,7 @@ bool queue_work(struct queue *q)
 
     sched_advance(q->sched, q->mono);
     every_second(q);
+    queue_links_work(q);
     more = move_some(q);
     more |= people_work(q);     /* what they let go goes at once */
     more |= kick_work(q);

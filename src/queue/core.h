@@ -16,6 +16,7 @@
  *     ETRN      kick.c      what waits for somebody goes now
  *     TURN      turn.c      whoever fetches his mail gets it over his connection
  *     timers    fetch.c     fetch ours elsewhere
+ *     links     links.c     which way mail takes between our own servers
  *
  * Every recipient is at every moment in one job of its letter (in the state
  * that the schedule says), or among the failures that wait for their report,
@@ -84,6 +85,7 @@ struct queue_options {
 struct history;
 struct cache;
 struct fetches;
+struct links;
 
 struct queue {
     const struct conf *conf;
@@ -113,6 +115,7 @@ struct queue {
     struct list        questions;       /* of people, being answered */
     struct list        kicks;           /* ETRNs at work */
     struct list        turns;           /* TURNs and ATRNs */
+    struct links      *links;           /* the node of the link-state routing, or NULL */
     struct fetches    *fetches;         /* timers of the configuration's fetch sections */
     int64_t            stalled_until;
     struct cache      *cache;
@@ -124,6 +127,7 @@ struct queue {
     uint64_t           serial, jobs, tickets;
     size_t             sweep_at;        /* in letters.slots */
     uint32_t           confs;           /* configurations that were in force */
+    uint32_t           routes;          /* times that mail may have to go elsewhere */
     uint64_t          *moved;           /* ids of letters to route again, or NULL */
     size_t             nmoved;
     int64_t            next_second;
@@ -182,6 +186,9 @@ uint64_t letter_size(struct queue *q, const struct letter *m, struct slice body)
 
 /* letter_drop - it is removed and durable: free it */
 void letter_drop(struct queue *q, struct letter *m);
+
+/* queue_reroute - route all waiting mail again, a few at a time */
+void queue_reroute(struct queue *q);
 
 /* letter_start - its jobs leave PARKED as its flags and routes say */
 void letter_start(struct queue *q, struct letter *m);

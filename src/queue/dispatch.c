@@ -3,6 +3,7 @@
 #include "log/log.h"
 #include "queue/asked.h"
 #include "queue/dispatch.h"
+#include "queue/links.h"
 #include "queue/outcome.h"
 #include "queue/turn.h"
 
@@ -133,7 +134,7 @@ static struct lease *lease_new(struct queue *q, struct job *job, struct peer *ag
     if (l == NULL)
         return NULL;
     *l = (struct lease){ .number = ++q->jobs, .job = job, .agent = agent,
-                         .deadline = q->mono + LEASE, .nrcpts = job_count(job), .conf = q->confs,
+                         .deadline = q->mono + LEASE, .nrcpts = job_count(job), .conf = q->routes,
                          .way = *way, .sender = { l->bytes, sender.n },
                          .rcpts = { l->bytes + sender.n, rcpts.n } };
     memcpy(l->bytes, sender.n > 0 ? sender.p : "", sender.n);
@@ -161,6 +162,17 @@ static struct slice domain_of(struct slice rcpts)
     return at < address.n ? slice_from(address, at + 1) : (struct slice){ 0 };
 }
 
+/* original_of - what the first recipient was before an alias; links: as all of the job */
+
+static struct slice original_of(struct slice rcpts)
+{
+    struct wire w = wire_reader(rcpts);
+    struct lease_rcpt r = { 0 };
+
+    lease_next(&w, &r);
+    return r.original;
+}
+
 /* send - the body goes inline, or as the large file's descriptor */
 
 static bool send_it(struct queue *q, struct lease *l, const struct envelope *e,
@@ -171,22 +183,27 @@ static bool send_it(struct queue *q, struct lease *l, const struct envelope *e,
         .job = l->number, .id = m->entry.id, .destination = destination,
         .domain = domain_of(l->rcpts), .sender = l->sender, .flags = e->flags,
         .arrived = e->arrived, .client = e->client, .helo = e->helo, .protocol = e->protocol,
-        .extra = e->extra, .nrcpts = l->nrcpts, .rcpts = l->rcpts,
+        .nrcpts = l->nrcpts, .rcpts = l->rcpts,
         .body = body, .length = body.n,
     };
+    struct buf room = BUF(ENVELOPE_EXTRA_MAX);
     int handle = -1, fd = -1;
     bool sent;
 
+    deliver.extra = links_extra(q, e, original_of(l->rcpts), destination, &room);
     if (m->entry.flags & JOURNAL_LARGE) {
         handle = journal_large_open(q->journal, &m->entry, &deliver.length);
-        if (handle < 0)
+        if (handle < 0) {
+            buf_free(&room);
             return false;
+        }
         fd = q->disk->fd(q->disk->ctx, handle);
         deliver.file = 1;
     }
     sent = l->agent->ops->deliver(l->agent, &deliver, fd);
     if (handle >= 0)
         q->disk->close(q->disk->ctx, handle);
+    buf_free(&room);
     return sent;
 }
 

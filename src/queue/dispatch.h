@@ -23,7 +23,7 @@ struct lease {
     struct list  link;          /* among the agent's */
     int64_t      deadline;      /* mono ms */
     uint32_t     nrcpts;
-    uint32_t     conf;          /* queue->confs when it was routed or before */
+    uint32_t     conf;          /* queue->routes when it was routed or before */
     struct way   way;
     struct slice sender, rcpts; /* as sent; in bytes[] */
     char         bytes[];

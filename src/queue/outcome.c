@@ -3,6 +3,7 @@
 #include "log/log.h"
 #include "queue/history.h"
 #include "queue/kick.h"
+#include "queue/links.h"
 #include "queue/outcome.h"
 #include "queue/recover.h"
 #include "queue/times.h"
@@ -319,6 +320,7 @@ static void learn(struct queue *q, struct job *job, enum trouble trouble,
     enum sched_change change = sched_result(q->sched, &job->sched, news[trouble], reason,
                                             q->mono);
 
+    queue_links_met(q, slice_of(d->text, d->n), trouble);
     if (change != SCHED_SAME)
         log_event(EVENT_DESTINATION, LF_TEXT("destination", slice_of(d->text, d->n)),
                   LF_STR("state", change == SCHED_DOWN ? "trouble" : "ok"),
@@ -417,7 +419,7 @@ static void settle(struct queue *q, struct lease *l, struct verdicts *all,
 
 void outcome_reroute(struct queue *q, struct letter *m, uint32_t conf)
 {
-    if (conf == q->confs)
+    if (conf == q->routes)
         return;
     recover_route(q, m);
     letter_start(q, m);

@@ -3,6 +3,7 @@
 #include "log/log.h"
 #include "queue/changes.h"
 #include "queue/history.h"
+#include "queue/links.h"
 #include "queue/people.h"
 #include "queue/rows.h"
 
@@ -73,6 +74,16 @@ static void destinations(struct queue *q, struct question *ask)
             send_row(ask, row_destination(q, d));
             ask->count++;
         }
+}
+
+static void route_row(void *user, json_t *row)
+{
+    send_row(user, row);
+}
+
+static void routes(struct queue *q, struct question *ask)
+{
+    ask->count = queue_links_rows(q, route_row, ask);
 }
 
 /* --------------------------------------------------------------- tracing -- */
@@ -158,6 +169,7 @@ static const struct verb {
     [QUERY_REMOVE]       = { .change = change_remove },
     [QUERY_TRACE]        = { .whole = trace },
     [QUERY_DESTINATIONS] = { .whole = destinations },
+    [QUERY_ROUTES]       = { .whole = routes },
 };
 
 static void finish(struct question *ask, enum fate fate, const char *why)

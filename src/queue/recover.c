@@ -10,6 +10,7 @@
 #include "queue/bundle.h"
 #include "queue/outcome.h"
 #include "queue/past.h"
+#include "queue/links.h"
 #include "queue/recover.h"
 #include "queue/report.h"
 #include "queue/route.h"
@@ -230,7 +231,7 @@ static bool moved(struct queue *q, struct letter *m, const struct envelope *e)
 
             if (job->sched.state == SCHED_LEASED || !job_has(job, i))
                 continue;
-            hop = route_hop(q->conf, e, r.address, route_how(m), &text);
+            hop = route_rcpt(q, e, &r, route_how(m), &text);
             other = !slice_eq(hop.text, slice_of(job->sched.dest->text, job->sched.dest->n));
         }
     buf_free(&text);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "base/crc32c.h"
 #include "queue/asked.h"
+#include "queue/links.h"
 #include "queue/route.h"
 
 enum { TEXT_MAX = 1024 };
@@ -104,8 +105,9 @@ struct hop route_hop(const struct conf *conf, const struct envelope *e, struct s
 
 /* ----------------------------------------------------------------- jobs -- */
 
-/* The open job of a destination takes recipients with one return path only:
- * `path` counts the changes of it, and stands in the job's unused due time. */
+/* The open job of a destination takes recipients with one return path only, and
+ * either such that an alias led to or such that none did (links.h): `path` counts
+ * the changes of that, and stands in the job's unused due time. */
 
 static bool new_job(struct queue *q, struct letter *m, struct destination *d, uint32_t index,
                     uint32_t path, struct slice sender, int level)
@@ -151,8 +153,8 @@ static bool route_all(struct queue *q, struct letter *m, const struct envelope *
         if (!slice_eq(return_path, r.return_path))
             path++;
         return_path = r.return_path;
-        hop = route_hop(q->conf, e, r.address, route_how(m), text);
-        if (text->full || !place(q, m, &hop, i, path,
+        hop = route_rcpt(q, e, &r, route_how(m), text);
+        if (text->full || !place(q, m, &hop, i, 2 * path + (r.original.n > 0),
                                  r.return_path.n > 0 ? r.return_path : e->sender, asked.priority))
             return false;
     }

@@ -43,7 +43,7 @@ static void payload(struct slice in, struct links_node *node)
     must(links_heard(node, in, 0, WALL, &answer)
          == (p.verb == PAYLOAD_DIGEST || p.verb == PAYLOAD_TABLE));
     must(answer.n == 0 || payload_parse(buf_view(&answer)).verb != PAYLOAD_BAD);
-    must(slice_eq(table_find(links_table(node), SELF)->name, SELF));
+    must(slice_eq(link_table_find(links_table(node), SELF)->name, SELF));
     /* whatever it said about us, ours is the truth */
     hop = links_route(node, SELF, NULL, 0);
     must(hop.way == LINKS_HERE);

@@ -394,10 +394,10 @@ static bool as_configured(const struct origin *o, const struct node *node)
 
 static void tables_agree(void)
 {
-    const struct table *first = links_table(sim.nodes[0].links);
+    const struct link_table *first = links_table(sim.nodes[0].links);
 
     for (unsigned i = 0; i < sim.n; i++) {
-        const struct table *t = links_table(sim.nodes[i].links);
+        const struct link_table *t = links_table(sim.nodes[i].links);
 
         if (t->n != sim.n)
             broken("%s knows %zu of %u", sim.nodes[i].name, t->n, sim.n);

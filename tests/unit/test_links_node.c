@@ -86,7 +86,7 @@ static struct links_node *node_new(int64_t now)
 
 static struct slice own_text(const struct links_node *l)
 {
-    return table_find(links_table(l), A)->text;
+    return link_table_find(links_table(l), A)->text;
 }
 
 static void own_is(const struct links_node *l, const char *text)
@@ -226,13 +226,13 @@ static void a_flapping_connector_is_told_once_in_ten_minutes(void **state)
 
     (void)state;
     for (int round = 0; round < 100; round++) {
-        uint64_t minor = table_find(links_table(l), A)->version.minor;
+        uint64_t minor = link_table_find(links_table(l), A)->version.minor;
 
         fail_until_down(l, B, now);
         links_advance(l, now += 3 * MINUTE, WALL);
         links_worked(l, B, now);
         links_advance(l, now += 1 * MINUTE, WALL);
-        told += (unsigned)(table_find(links_table(l), A)->version.minor - minor);
+        told += (unsigned)(link_table_find(links_table(l), A)->version.minor - minor);
     }
     assert_in_range(told, 1, 40);       /* 400 minutes */
     links_free(l);
@@ -340,9 +340,9 @@ static void whoever_falls_silent_is_forgotten(void **state)
     assert_int_equal(links_route(l, SLICE_LIT("d.test"), NULL, 0).way, LINKS_WAIT);
     before = links_generation(l);
     links_advance(l, 50 * MINUTE - 1, WALL);
-    assert_non_null(table_find(links_table(l), SLICE_LIT("d.test")));
+    assert_non_null(link_table_find(links_table(l), SLICE_LIT("d.test")));
     links_advance(l, 50 * MINUTE, WALL);
-    assert_null(table_find(links_table(l), SLICE_LIT("d.test")));
+    assert_null(link_table_find(links_table(l), SLICE_LIT("d.test")));
     assert_true(links_generation(l) > before);
     assert_int_equal(links_route(l, SLICE_LIT("d.test"), NULL, 0).way, LINKS_NONE);
     buf_free(&answer);

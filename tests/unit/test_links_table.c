@@ -135,18 +135,18 @@ static void the_most_specific_address_space_counts(void **state)
 
 /* ------------------------------------------------------------- merging -- */
 
-static struct table_news merge(struct table *t, const char *text, int64_t now)
+static struct link_table_news merge(struct link_table *t, const char *text, int64_t now)
 {
     struct payload p = payload_parse(slice_cstr(text));
 
     if (p.verb != PAYLOAD_TABLE)
         fail_msg("not a table: %s", text);
-    return table_merge(t, p.nodes, now, WALL);
+    return link_table_merge(t, p.nodes, now, WALL);
 }
 
-static void own(struct table *t, const char *entry)
+static void own(struct link_table *t, const char *entry)
 {
-    assert_true(table_own(t, slice_cstr(entry), 0));
+    assert_true(link_table_own(t, slice_cstr(entry), 0));
 }
 
 static void newer_wins_and_major_comes_before_minor_before_user(void **state)
@@ -155,34 +155,34 @@ static void newer_wins_and_major_comes_before_minor_before_user(void **state)
         { "5 5 5", 1 }, { "5 5 5", 0 }, { "5 5 4", 0 }, { "5 5 6", 1 }, { "5 4 9", 0 }, { "5 6 0", 1 },
         { "4 9 9", 0 }, { "6 0 0", 1 }, { "6 0 0", 0 },
     };
-    struct table t;
+    struct link_table t;
     char text[100];
 
     (void)state;
-    table_init(&t, SELF, 3600);
+    link_table_init(&t, SELF, 3600);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         snprintf(text, sizeof text, "TABLE;NODE 0 b.test %s -", cases[i].version);
         assert_int_equal(merge(&t, text, 0).taken, cases[i].taken);
     }
-    table_free(&t);
+    link_table_free(&t);
 }
 
 static void of_two_texts_with_one_version_the_greater_wins_whatever_the_order(void **state)
 {
     const char *low = "TABLE;NODE 0 b.test 5 5 5 a.test", *high = "TABLE;NODE 0 b.test 5 5 5 b.test";
-    struct table t, u;
+    struct link_table t, u;
     char a[LINKS_DIGEST + 1], b[LINKS_DIGEST + 1];
 
     (void)state;
-    table_init(&t, SELF, 3600);
-    table_init(&u, SELF, 3600);
+    link_table_init(&t, SELF, 3600);
+    link_table_init(&u, SELF, 3600);
     assert_int_equal(merge(&t, low, 0).taken + merge(&t, high, 0).taken, 2);
     assert_int_equal(merge(&u, high, 0).taken + merge(&u, low, 0).taken, 1);
-    table_digest(&t, a);
-    table_digest(&u, b);
+    link_table_digest(&t, a);
+    link_table_digest(&u, b);
     assert_string_equal(a, b);
-    table_free(&t);
-    table_free(&u);
+    link_table_free(&t);
+    link_table_free(&u);
 }
 
 static void nobody_tells_us_about_ourselves(void **state)
@@ -194,62 +194,62 @@ static void nobody_tells_us_about_ourselves(void **state)
         { "TABLE;NODE 0 a.test 5 5 6 a.test", true },
         { "TABLE;NODE 0 a.test 6 0 0 -", true },
     };
-    struct table t;
+    struct link_table t;
 
     (void)state;
-    table_init(&t, SELF, 3600);
+    link_table_init(&t, SELF, 3600);
     own(&t, "a.test 5 5 5 a.test");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct table_news news = merge(&t, cases[i].heard, 0);
+        struct link_table_news news = merge(&t, cases[i].heard, 0);
 
         assert_int_equal(news.impostor, cases[i].impostor);
         assert_int_equal(news.taken, 0);
-        assert_true(slice_eq(table_find(&t, SELF)->text, SLICE_LIT("a.test 5 5 5 a.test")));
+        assert_true(slice_eq(link_table_find(&t, SELF)->text, SLICE_LIT("a.test 5 5 5 a.test")));
     }
-    table_free(&t);
+    link_table_free(&t);
 }
 
 static void versions_from_the_future_are_refused(void **state)
 {
-    struct table t;
+    struct link_table t;
     char text[100];
 
     (void)state;
-    table_init(&t, SELF, 3600);
+    link_table_init(&t, SELF, 3600);
     snprintf(text, sizeof text, "TABLE;NODE 0 b.test %lld 0 0 -", (long long)WALL + 86400001);
     assert_int_equal(merge(&t, text, 0).refused, 1);
     assert_int_equal(t.n, 0);
     snprintf(text, sizeof text, "TABLE;NODE 0 b.test %lld 0 0 -", (long long)WALL + 86400000);
     assert_int_equal(merge(&t, text, 0).taken, 1);
-    table_free(&t);
+    link_table_free(&t);
 }
 
 static void a_table_is_bounded_and_then_refuses_strangers_only(void **state)
 {
     struct buf big = BUF(1 << 20);
-    struct table t;
-    struct table_news news;
+    struct link_table t;
+    struct link_table_news news;
     char label[60];
     size_t n;
 
     (void)state;
-    table_init(&t, SELF, 3600);
+    link_table_init(&t, SELF, 3600);
     own(&t, "a.test 5 5 5 -");
     memset(label, 'x', sizeof label);
     buf_puts(&big, "TABLE");
     for (int i = 0; i < 990; i++)
         buf_printf(&big, ";NODE 0 n%04d.test 1 2 3 %.60s.%.60s.%.60s.%.60s", i, label, label,
                    label, label);
-    news = table_merge(&t, payload_parse(buf_view(&big)).nodes, 0, WALL);
+    news = link_table_merge(&t, payload_parse(buf_view(&big)).nodes, 0, WALL);
     assert_int_equal(news.taken + news.refused, 990);
     assert_true(news.taken > 800 && news.refused > 0);
     buf_clear(&big);
     big.max = LINKS_TABLE + 8;
-    assert_true(table_put(&t, (struct slice){ 0 }, 0, &big, &n));
+    assert_true(link_table_put(&t, (struct slice){ 0 }, 0, &big, &n));
     assert_int_equal(n, t.n);
     assert_int_equal(merge(&t, "TABLE;NODE 0 n0000.test 1 2 4 -", 0).taken, 1);
     buf_free(&big);
-    table_free(&t);
+    link_table_free(&t);
 }
 
 static void what_the_reader_has_is_left_out(void **state)
@@ -257,64 +257,64 @@ static void what_the_reader_has_is_left_out(void **state)
     const char *has = "TABLE;NODE 0 b.test 5 5 5 -;NODE 0 c.test 5 5 4 -;NODE 9 d.test 5 5 6 -;"
                       "NODE 0 x.test 1 1 1 -";
     struct buf out = BUF(LINKS_TABLE);
-    struct table t;
+    struct link_table t;
     size_t n;
 
     (void)state;
-    table_init(&t, SELF, 3600);
+    link_table_init(&t, SELF, 3600);
     own(&t, "a.test 5 5 5 -");
     merge(&t, "TABLE;NODE 0 b.test 5 5 5 -;NODE 0 c.test 5 5 5 -;NODE 0 d.test 5 5 5 -;"
               "NODE 0 e.test 5 5 5 -", 0);
-    assert_true(table_put(&t, payload_parse(slice_cstr(has)).nodes, 0, &out, &n));
+    assert_true(link_table_put(&t, payload_parse(slice_cstr(has)).nodes, 0, &out, &n));
     assert_true(slice_eq(buf_view(&out), SLICE_LIT("TABLE;NODE 1 a.test 5 5 5 -;"
         "NODE 1 c.test 5 5 5 -;NODE 1 e.test 5 5 5 -")));
     assert_int_equal(n, 3);
     buf_free(&out);
-    table_free(&t);
+    link_table_free(&t);
 }
 
 /* -------------------------------------------------------------- ageing -- */
 
 static void passing_an_entry_on_never_prolongs_its_life(void **state)
 {
-    struct table t[2];
+    struct link_table t[2];
     struct buf out = BUF(LINKS_TABLE);
     size_t n;
     int64_t now;
 
     (void)state;
-    table_init(&t[0], SELF, 3600);
-    table_init(&t[1], SLICE_LIT("b.test"), 3600);
+    link_table_init(&t[0], SELF, 3600);
+    link_table_init(&t[1], SLICE_LIT("b.test"), 3600);
     merge(&t[0], "TABLE;NODE 10 c.test 5 5 5 -", 1000);
     for (now = 1000; now < 10000 && t[0].n + t[1].n > 0; now++) {
         for (int i = 0; i < 2; i++) {
             buf_clear(&out);
-            assert_true(table_put(&t[i], (struct slice){ 0 }, now, &out, &n));
-            table_merge(&t[1 - i], payload_parse(buf_view(&out)).nodes, now, WALL);
-            table_expire(&t[i], now);
+            assert_true(link_table_put(&t[i], (struct slice){ 0 }, now, &out, &n));
+            link_table_merge(&t[1 - i], payload_parse(buf_view(&out)).nodes, now, WALL);
+            link_table_expire(&t[i], now);
         }
     }
     assert_in_range(now, 1000 + 3580, 1000 + 3591);
     buf_free(&out);
-    table_free(&t[0]);
-    table_free(&t[1]);
+    link_table_free(&t[0]);
+    link_table_free(&t[1]);
 }
 
 static void our_own_entry_never_expires(void **state)
 {
-    struct table t;
+    struct link_table t;
 
     (void)state;
-    table_init(&t, SELF, 3600);
+    link_table_init(&t, SELF, 3600);
     own(&t, "a.test 5 5 5 -");
     merge(&t, "TABLE;NODE 3599 b.test 5 5 5 -;NODE 3600 c.test 5 5 5 -", 0);
     assert_int_equal(t.n, 2);
-    assert_int_equal(table_expiry(&t), 1);
-    assert_int_equal(table_expire(&t, 0), 0);
-    assert_int_equal(table_expire(&t, 1000000), 1);
+    assert_int_equal(link_table_expiry(&t), 1);
+    assert_int_equal(link_table_expire(&t, 0), 0);
+    assert_int_equal(link_table_expire(&t, 1000000), 1);
     assert_int_equal(t.n, 1);
-    assert_int_equal(table_expiry(&t), INT64_MAX);
-    table_free(&t);
+    assert_int_equal(link_table_expiry(&t), INT64_MAX);
+    link_table_free(&t);
 }
 
 /* --------------------------------------------------------------- paths -- */
@@ -348,10 +348,10 @@ static void mail_takes_the_cheapest_way(void **state)
         { "[192.0.2.1]", "", LINKS_NONE, NULL, 0 },
         { "", "", LINKS_NONE, NULL, 0 },
     };
-    struct table t;
+    struct link_table t;
 
     (void)state;
-    table_init(&t, SELF, 3600);
+    link_table_init(&t, SELF, 3600);
     assert_int_equal(links_next(&t, SLICE_LIT("d.test"), NULL, 0).way, LINKS_NONE);
     own(&t, "a.test 5 0 0 a.test;LINK ab b.test 1 up -;LINK ac c.test 5 up -;LINK ae e.test 1 down -");
     assert_int_equal(links_next(&t, SLICE_LIT("d.test"), NULL, 0).way, LINKS_NONE);
@@ -365,16 +365,16 @@ static void mail_takes_the_cheapest_way(void **state)
         if (cases[i].link != NULL)
             assert_true(slice_eq(hop.link->name, slice_cstr(cases[i].link)));
     }
-    table_free(&t);
+    link_table_free(&t);
 }
 
 static void ties_are_decided_by_names(void **state)
 {
-    struct table t;
+    struct link_table t;
     struct links_hop hop;
 
     (void)state;
-    table_init(&t, SELF, 3600);
+    link_table_init(&t, SELF, 3600);
     own(&t, "a.test 5 0 0 -;LINK one c.test 2 up -;LINK two b.test 2 up -");
     merge(&t, "TABLE;NODE 0 b.test 5 0 0 -;LINK x d.test 3 up -;"
               "NODE 0 c.test 5 0 0 -;LINK x d.test 3 up -;NODE 0 d.test 5 0 0 d.test", 0);
@@ -383,19 +383,19 @@ static void ties_are_decided_by_names(void **state)
     merge(&t, "TABLE;NODE 0 b.test 6 0 0 s.test;NODE 0 c.test 6 0 0 s.test", 0);
     hop = links_next(&t, SLICE_LIT("s.test"), NULL, 0);
     assert_true(slice_eq(hop.target, SLICE_LIT("b.test")));
-    table_free(&t);
+    link_table_free(&t);
 }
 
 static void where_a_connector_serves_its_far_end_is_the_end(void **state)
 {
-    struct table t;
+    struct link_table t;
 
     (void)state;
-    table_init(&t, SELF, 3600);
+    link_table_init(&t, SELF, 3600);
     own(&t, "a.test 5 0 0 -;LINK x b.test 2 up -");
     merge(&t, "TABLE;NODE 0 b.test 5 0 0 -;LINK y a.test 3 up z.test", 0);
     assert_int_equal(links_next(&t, SLICE_LIT("z.test"), NULL, 0).way, LINKS_HERE);
-    table_free(&t);
+    link_table_free(&t);
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 #include "queue/outcome.h"
 #include "queue/recover.h"
 #include "queue/report.h"
+#include "queue/times.h"
 
 static void append_one(struct queue *q, struct letter *m, enum record_type type,
                        struct slice head)
@@ -35,10 +36,12 @@ bool change_hold(struct queue *q, struct letter *m)
 
 static void let_go(struct queue *q, struct letter *m)
 {
+    bool waits = times_wait(q, m) > 0;
+
     m->flags &= (uint16_t)~LETTER_HELD;
     m->flags |= LETTER_RELEASED;
     for (struct job *job = NULL; (job = job_next(m, job)) != NULL; )
-        if (job->sched.state == SCHED_HELD)
+        if (job->sched.state == SCHED_HELD || (waits && job->sched.state == SCHED_DEFERRED))
             sched_park(q->sched, &job->sched);
     recover_route(q, m);
     letter_start(q, m);
@@ -57,7 +60,7 @@ static bool any_held(struct letter *m)
 
 bool change_release(struct queue *q, struct letter *m)
 {
-    if (!(m->flags & LETTER_HELD) && !any_held(m))
+    if (!(m->flags & LETTER_HELD) && !any_held(m) && times_wait(q, m) == 0)
         return false;
     let_go(q, m);
     return true;
@@ -65,8 +68,8 @@ bool change_release(struct queue *q, struct letter *m)
 
 bool change_retry(struct queue *q, struct letter *m)
 {
-    if (m->flags & LETTER_HELD)
-        return false;           /* a person's hold is undone by release only */
+    if ((m->flags & LETTER_HELD) || times_wait(q, m) > 0)
+        return false;           /* a hold of a person, or of the sender, ends by release only */
     if (any_held(m))
         let_go(q, m);
     for (struct job *job = NULL; (job = job_next(m, job)) != NULL; ) {
@@ -81,7 +84,6 @@ bool change_retry(struct queue *q, struct letter *m)
 
 bool change_remove(struct queue *q, struct letter *m)
 {
-    struct bundle *u;
     struct job *job, *next;
 
     if (m->flags & (LETTER_REMOVING | LETTER_CANCELLED))
@@ -96,11 +98,7 @@ bool change_remove(struct queue *q, struct letter *m)
         sched_detach(q->sched, &job->sched);
         job_free(job);
     }
-    u = bundle_new(m);
-    if (u != NULL)
-        u->by = "person";
-    letter_finish(q, m, u);
-    bundle_append(q, u);
+    letter_give_up(q, m);
     count_add(removed, 1);
     return true;
 }

@@ -8,10 +8,10 @@
 /* change_hold - nothing of it is tried until it is released */
 bool change_hold(struct queue *q, struct letter *m);
 
-/* change_release - let go what a person or a route holds */
+/* change_release - let go what a person, a route or its sender holds */
 bool change_release(struct queue *q, struct letter *m);
 
-/* change_retry - try now what waits; what a person holds stays held */
+/* change_retry - try now what waits; what a person or its sender holds stays held */
 bool change_retry(struct queue *q, struct letter *m);
 
 /* change_remove - give it up, and tell nobody */

@@ -204,14 +204,6 @@ static struct dsn dsn_new(const struct queue *q, const struct report *r, const s
     };
 }
 
-static bool is_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] > 127)
-            return false;
-    return true;
-}
-
 bool notice_write(struct queue *q, struct report *r, const struct envelope *e, struct slice body,
                   uint64_t id, struct buf *out, uint32_t *flags)
 {
@@ -229,7 +221,7 @@ bool notice_write(struct queue *q, struct report *r, const struct envelope *e, s
         dsn.kind = kind_of(rcpts, dsn.nrcpts);
         ok = add_original(q, r, body, &original, &dsn) && dsn_write(&dsn, out, &eight_bit);
     }
-    *flags = (eight_bit ? ENV_8BIT | ENV_BODY8 : 0) | (is_ascii(r->to) ? 0 : ENV_UTF8);
+    *flags = (eight_bit ? ENV_8BIT | ENV_BODY8 : 0) | (dsn_needs_utf8(&dsn) ? ENV_UTF8 : 0);
     buf_free(&original);
     arena_free(&arena);
     return ok;

@@ -157,6 +157,16 @@ void letter_finish(struct queue *q, struct letter *m, struct bundle *u)
     bundle_append(q, own);
 }
 
+void letter_give_up(struct queue *q, struct letter *m)
+{
+    struct bundle *u = bundle_new(m);
+
+    if (u != NULL)
+        u->by = "person";
+    letter_finish(q, m, u);
+    bundle_append(q, u);
+}
+
 static struct tiding tiding_of(const struct queue *q, const struct lease *l,
                                const struct verdict *v, struct slice host)
 {
@@ -481,13 +491,8 @@ void outcome_back(struct queue *q, struct job *job, const struct way *way)
     sched_park(q->sched, &job->sched);
     cancel(q, job);
     if (job_count(job) == 0) {
-        struct bundle *u = bundle_new(m);
-
         end_if_empty(q, job);
-        if (u != NULL)
-            u->by = "person";
-        letter_finish(q, m, u);
-        bundle_append(q, u);
+        letter_give_up(q, m);
     } else if (m->flags & LETTER_HELD) {
         sched_hold(q->sched, &job->sched);
     } else if (way->turn != 0) {

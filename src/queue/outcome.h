@@ -34,5 +34,8 @@ void outcome_owed(struct queue *q, struct letter *m, const struct envelope *e, u
  * unit of its own). */
 void letter_finish(struct queue *q, struct letter *m, struct bundle *u);
 
+/* letter_give_up - the same, by the word of a person */
+void letter_give_up(struct queue *q, struct letter *m);
+
 /* letter_expired - is it of age, and is the clock to be trusted? */
 bool letter_expired(const struct queue *q, const struct letter *m);

@@ -1,9 +1,10 @@
 /* rows.c - a letter, or a destination, as the JSON that people get. */
+#include "queue/asked.h"
 #include "queue/history.h"
 #include "queue/rows.h"
 #include "queue/times.h"
 
-enum { SHOWN = 100 };            /* recipients in a row */
+enum { SHOWN = 100 /* recipients in a row */, EXTRA_SHOWN = 1000 /* bytes */ };
 
 static json_t *text(struct slice s)
 {
@@ -53,14 +54,20 @@ static json_t *waiting_rcpts(const struct view *v)
 /* reason_of - why a job waits; past: the words of the last attempt */
 
 static struct slice reason_of(const struct queue *q, const struct job *job,
-                              const struct past *past)
+                              const struct past *past, struct buf *text)
 {
     const struct destination *d = job->sched.dest;
+    char until[HISTORY_TIME];
 
     if (job->letter->flags & LETTER_HELD)
         return SLICE_LIT("held by a person");
     if (job->sched.state == SCHED_HELD)
         return SLICE_LIT("held by route");
+    if (times_wait(q, job->letter) > 0) {
+        buf_printf(text, "held until %s on the sender's request",
+                   history_time(times_get(q, job->letter)->hold, until));
+        return buf_view(text);
+    }
     if (match_state(q, job) != SCHED_DEFERRED)
         return (struct slice){ 0 };
     if (job->sched.attempts > 0 && past != NULL && job_count(job) > 0
@@ -72,12 +79,38 @@ static struct slice reason_of(const struct queue *q, const struct job *job,
 static void put_job(struct queue *q, json_t *row, const struct job *job, const struct past *past)
 {
     int64_t due = sched_due(q->sched, &job->sched);
+    struct buf text = BUF(200);
 
     row_put_number(row, "attempts", job->sched.attempts);
     row_put(row, "destination", slice_of(job->sched.dest->text, job->sched.dest->n));
-    row_put(row, "reason", reason_of(q, job, past));
+    row_put(row, "reason", reason_of(q, job, past, &text));
+    buf_free(&text);
     if (match_state(q, job) == SCHED_DEFERRED && due > 0)
         row_put_time(row, "next", q->wall + due - q->mono);
+}
+
+static void put_integer(json_t *row, const char *key, int n)
+{
+    json_object_set_new(row, key, json_integer(n));
+}
+
+/* put_asked - what its sender asked for with it */
+
+static void put_asked(json_t *row, const struct view *v)
+{
+    struct asked a = asked_of(v->e.extra);
+
+    if (a.priority != 0)
+        put_integer(row, "priority", a.priority);
+    if (a.hold != 0)
+        row_put_time(row, "hold_until", a.hold);
+    if (a.by != 0) {
+        row_put_time(row, "deliver_by", a.by);
+        json_object_set_new(row, "deliver_by_mode", json_string(
+            a.by_return ? (a.by_trace ? "RT" : "R") : a.by_trace ? "NT" : "N"));
+    }
+    if (a.verb != ASKED_MAIL)
+        row_put(row, "verb", slice_cstr(asked_verb_name(a.verb)));
 }
 
 json_t *row_list(struct queue *q, const struct view *v, const struct past *past)
@@ -93,6 +126,7 @@ json_t *row_list(struct queue *q, const struct view *v, const struct past *past)
     row_put_number(row, "pending", letter_pending(v->letter));
     row_put_number(row, "size", v->size);
     row_put_time(row, "arrived", v->e.arrived);
+    put_asked(row, v);
     if (v->job != NULL)
         put_job(q, row, v->job, past);
     return row;
@@ -100,12 +134,38 @@ json_t *row_list(struct queue *q, const struct view *v, const struct past *past)
 
 /* ------------------------------------------------------------------ show -- */
 
+static void put_extra(json_t *row, const char *key, struct slice extra, enum envelope_extra name)
+{
+    struct slice value;
+
+    if (extra.n > 0 && extra_get(extra, name, &value))
+        row_put(row, key, slice_first(value, EXTRA_SHOWN));
+}
+
+/* put_xtext - decoded; as it came if it cannot be */
+
+static void put_xtext(json_t *row, const char *key, struct slice extra, enum envelope_extra name)
+{
+    struct arena arena = ARENA(1 << 16);
+    struct slice decoded = asked_xtext(extra, name, &arena);
+
+    if (decoded.n > 0)
+        row_put(row, key, decoded);
+    else
+        put_extra(row, key, extra, name);
+    arena_free(&arena);
+}
+
 static json_t *rcpt_row(const struct recipient *r, const struct past_rcpt *past)
 {
     json_t *row = json_object();
 
     row_put(row, "address", r->address);
     row_put(row, "original", r->original);
+    put_extra(row, "expanded", r->extra, EXTRA_EXPANDED);
+    put_extra(row, "notify", r->extra, EXTRA_NOTIFY);
+    put_xtext(row, "orcpt", r->extra, EXTRA_ORCPT);
+    put_extra(row, "rrvs", r->extra, EXTRA_RRVS);
     if (!past->known)
         return row;
     row_put(row, "status", past->status);
@@ -157,16 +217,48 @@ static json_t *done_rows(const struct view *v, const struct past *past)
     return all;
 }
 
+/* Words for enum envelope_flags. */
+static const struct { uint32_t flag; const char *word; } flags[] = {
+    { ENV_8BIT, "8BIT" }, { ENV_BODY8, "BODY=8BITMIME" }, { ENV_SINK, "SINK" },
+    { ENV_BOUNCE, "REPORT" }, { ENV_BINARY, "BODY=BINARYMIME" }, { ENV_UTF8, "SMTPUTF8" },
+    { ENV_REQUIRETLS, "REQUIRETLS" }, { ENV_TLS_OPTIONAL, "TLS-REQUIRED=NO" },
+    { ENV_BARE, "BARE" }, { ENV_SECURE, "TLS" }, { ENV_AUTHENTICATED, "AUTHENTICATED" },
+};
+
+static json_t *flag_words(uint32_t of)
+{
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (of & flags[i].flag)
+            json_array_append_new(all, json_string(flags[i].word));
+    return all;
+}
+
+/* put_origin - how it came */
+
+static void put_origin(json_t *row, const struct envelope *e)
+{
+    row_put(row, "client", e->client);
+    row_put(row, "helo", e->helo);
+    row_put(row, "protocol", e->protocol);
+    row_put(row, "listener", e->listener);
+    row_put(row, "session", e->session);
+    put_extra(row, "tls", e->extra, EXTRA_TLS);
+    put_extra(row, "account", e->extra, EXTRA_ACCOUNT);
+    put_extra(row, "auth", e->extra, EXTRA_AUTH);
+    put_extra(row, "ret", e->extra, EXTRA_RET);
+    put_xtext(row, "envid", e->extra, EXTRA_ENVID);
+    put_extra(row, "xforward", e->extra, EXTRA_XFORWARD);
+    put_extra(row, "solicit", e->extra, EXTRA_SOLICIT);
+    json_object_set_new(row, "flags", flag_words(e->flags));
+}
+
 json_t *row_show(struct queue *q, const struct view *v, const struct past *past)
 {
     json_t *row = row_list(q, v, past), *parts = json_array();
 
-    row_put(row, "client", v->e.client);
-    row_put(row, "helo", v->e.helo);
-    row_put(row, "protocol", v->e.protocol);
-    row_put(row, "listener", v->e.listener);
-    row_put(row, "session", v->e.session);
-    row_put_number(row, "flags", v->e.flags);
+    put_origin(row, &v->e);
     row_put_time(row, "expires", times_since(q, v->letter) + q->conf->queue.lifetime);
     for (struct job *job = NULL; (job = job_next(v->letter, job)) != NULL; )
         json_array_append_new(parts, part_row(q, v, job, past));

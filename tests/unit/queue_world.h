@@ -12,7 +12,7 @@
 #include "queue/core.h"
 #include "queue/people.h"
 
-enum { HEARD = 2000, SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+enum { HEARD = 4000, SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 
 /* One DELIVER that an agent got. */
 struct heard {

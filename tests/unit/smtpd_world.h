@@ -32,6 +32,9 @@ struct script {
     unsigned      messages, lent, given_back, taken, commits;
     struct lent   kept;             /* the file of the commit at hand */
     struct buf    text, envelope;   /* of the last message */
+    uint64_t      ticket;           /* of the last ETRN, TURN or ATRN */
+    bool          turning, no_queue, certificate;
+    char          wanted[200];      /* what it named */
 };
 
 static const char world_conf[] =
@@ -39,6 +42,16 @@ static const char world_conf[] =
     "spool = \"/nonexistent\"\n"
     "listen \"127.0.0.1:25\" { role = mx }\n"
     "listen \"127.0.0.1:26\" { role = sink }\n"
+    "listen \"127.0.0.1:587\" { role = submission }\n"
+    "listen \"127.0.0.1:366\" { role = odmr }\n"
+    "listen \"127.0.0.1:24\" { role = lmtp }\n"
+    "listen \"127.0.0.1:465\" { role = submission tls = require auth = offer }\n"
+    "tls \"mx.ours.example\" { certificate = \"/etc/passwd\" key = \"/etc/passwd\" }\n"
+    "accounts = \"file:/etc/passwd\"\n"
+    "peer \"branch\" { accounts = {\"branch\"} domains = {\"branch.example\", \"b2.example\"}"
+    " grant = {etrn, atrn, turn} }\n"
+    "peer \"front\" { networks = {\"192.0.2.80\"} grant = {xclient, xforward} }\n"
+    "peer \"old\" { networks = {\"192.0.2.81\"} grant = {send, soml, saml} }\n"
     "domain \"ours.example\" { recipients = any deliver = \"discard\" }\n"
     "trust { networks = {\"10.0.0.0/8\"} }\n";
 
@@ -92,6 +105,8 @@ static inline void world_answer(struct script *w, unsigned i)
         answer.nentries = 2;
         answer.entries = buf_view(&entries);
     }
+    answer.terminal = slice_ieq(local, SLICE_LIT("u2"));
+    answer.since = slice_ieq(local, SLICE_LIT("user")) ? 1600000000 : 0;
     session_resolved(&w->s, w->asked[i].serial, w->asked[i].ticket, &answer);
     buf_free(&entries);
 }
@@ -186,10 +201,46 @@ static inline uint64_t world_whois(void *ctx, struct session *s, bool expn, bool
     return ++w->whois.n;
 }
 
+static inline uint64_t world_kick(void *ctx, struct session *s, unsigned kind, struct slice name)
+{
+    struct script *w = ctx;
+
+    (void)s;
+    w->turning = false;
+    snprintf(w->wanted, sizeof w->wanted, "%u %.*s", kind, SLICE(name));
+    return w->no_queue ? 0 : ++w->ticket;
+}
+
+static inline uint64_t world_turn(void *ctx, struct session *s, uint32_t ndomains,
+                                  struct slice domains)
+{
+    struct script *w = ctx;
+    struct wire in = wire_reader(domains);
+    size_t n = 0;
+
+    (void)s;
+    w->turning = true;
+    w->wanted[0] = '\0';
+    for (uint32_t i = 0; i < ndomains; i++) {
+        struct slice name = wire_get_bytes(&in);
+
+        n += (size_t)snprintf(w->wanted + n, sizeof w->wanted - n, "%s%.*s", i > 0 ? " " : "",
+                              SLICE(slice_first(name, 60)));
+    }
+    return w->no_queue ? 0 : ++w->ticket;
+}
+
+static inline bool world_secure(void *ctx, struct session *s)
+{
+    (void)s;
+    return ((struct script *)ctx)->certificate;
+}
+
 static const struct world scripted_world = {
     .known = world_known, .resolve = world_resolve, .room = world_room,
     .message_id = world_message_id, .lend = world_lend, .lend_back = world_lend_back,
     .commit = world_commit, .whois = world_whois,
+    .secure = world_secure, .kick = world_kick, .turn = world_turn,
 };
 
 static inline struct conf *world_conf_parse(void)

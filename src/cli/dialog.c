@@ -16,7 +16,7 @@
 #include "smtp/address.h"
 #include "smtp/data.h"
 
-enum { PIECE = 32 << 10, LINE = 2048 };
+enum { PIECE = 32 << 10, LINE = 4096 };
 
 static int64_t now_us(void)
 {
@@ -28,10 +28,7 @@ static int64_t now_us(void)
 
 /* --- what is printed -------------------------------------------------------------- */
 
-static void note(const struct dialog *d, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void note(const struct dialog *d, const char *fmt, ...)
+void dialog_note(const struct dialog *d, const char *fmt, ...)
 {
     char line[LINE];
     va_list ap;
@@ -48,7 +45,7 @@ static void note(const struct dialog *d, const char *fmt, ...)
 
 static void note_took(const struct dialog *d, const char *what)
 {
-    note(d, "[%s]  %.1f ms", what, (double)(now_us() - d->asked) / 1000);
+    dialog_note(d, "[%s]  %.1f ms", what, (double)(now_us() - d->asked) / 1000);
 }
 
 /* show_reply - the lines as they came, not as the reader understood them */
@@ -70,16 +67,42 @@ static void show_reply(struct dialog *d)
         raw = rest;
     }
     fflush(stdout);
-    buf_clear(&d->raw);
+}
+
+/* tell_story - a step for those who read JSON: what we said, what they answered */
+
+static void tell_story(const struct dialog *d, const char *said)
+{
+    const struct reply_in *r = &d->reader.reply;
+    json_t *step;
+
+    if (d->story == NULL)
+        return;
+    step = json_object();
+    if (said != NULL)
+        json_object_set_new(step, "say", json_string(said));
+    json_object_set_new(step, "code", json_integer((json_int_t)r->code));
+    if (r->status[0] != 0)
+        json_object_set_new(step, "status", json_sprintf("%u.%u.%u", r->status[0], r->status[1],
+                                                         r->status[2]));
+    json_object_set_new(step, "text", json_stringn(r->text, r->len));
+    json_object_set_new(step, "microseconds", json_integer((json_int_t)(now_us() - d->asked)));
+    json_array_append_new(d->story, step);
+}
+
+static void hang_up(struct dialog *d)
+{
+    secure_end(&d->secure);
+    close(d->fd);
+    d->fd = -1;
 }
 
 static int lost(struct dialog *d, const char *why)
 {
-    note(d, "[Connection lost: %s]", why);
+    dialog_note(d, "[Connection lost: %s]", why);
     if (d->quiet)
         fprintf(stderr, "postrider: connection lost: %s\n", why);
-    close(d->fd);
-    d->fd = -1;
+    hang_up(d);
     return EX_TEMPFAIL;
 }
 
@@ -137,7 +160,7 @@ static bool try_address(struct dialog *d, const struct addrinfo *a)
     char ip[64] = "?";
 
     getnameinfo(a->ai_addr, a->ai_addrlen, ip, sizeof ip, NULL, 0, NI_NUMERICHOST);
-    note(d, "[Contacting %s [%s]:%s...]", d->host, ip, d->port);
+    dialog_note(d, "[Contacting %s [%s]:%s...]", d->host, ip, d->port);
     d->asked = now_us();
     d->fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (d->fd >= 0 && (connect(d->fd, a->ai_addr, a->ai_addrlen) == 0
@@ -146,7 +169,7 @@ static bool try_address(struct dialog *d, const struct addrinfo *a)
         note_took(d, "Connected");
         return true;
     }
-    note(d, "[Cannot connect: %s]", strerror(errno));
+    dialog_note(d, "[Cannot connect: %s]", strerror(errno));
     if (d->quiet)
         fprintf(stderr, "postrider: cannot connect to [%s]:%s: %s\n", ip, d->port,
                 strerror(errno));
@@ -164,10 +187,10 @@ int dialog_open(struct dialog *d)
     d->fd = -1;
     d->in = BUF(1 << 20);
     d->raw = BUF(256 << 10);
-    note(d, "[Resolving %s...]", d->host);
+    dialog_note(d, "[Resolving %s...]", d->host);
     error = getaddrinfo(d->host, d->port, &hints, &all);
     if (error != 0) {
-        note(d, "[Cannot resolve: %s]", gai_strerror(error));
+        dialog_note(d, "[Cannot resolve: %s]", gai_strerror(error));
         if (d->quiet)
             fprintf(stderr, "postrider: cannot resolve %s: %s\n", d->host, gai_strerror(error));
         return error == EAI_AGAIN ? EX_TEMPFAIL : EX_NOHOST;
@@ -180,10 +203,17 @@ int dialog_open(struct dialog *d)
 
 /* --- bytes ------------------------------------------------------------------------- */
 
+bool dialog_is_secure(const struct dialog *d)
+{
+    return d->secure.session != NULL;
+}
+
 static int send_all(struct dialog *d, struct slice s)
 {
     ssize_t n;
 
+    if (dialog_is_secure(d))
+        return secure_write(&d->secure, s) ? EX_OK : lost(d, secure_error(&d->secure));
     while (s.n > 0) {
         n = send(d->fd, s.p, s.n, MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN && wait_for(d, POLLOUT))
@@ -197,6 +227,25 @@ static int send_all(struct dialog *d, struct slice s)
     return EX_OK;
 }
 
+ssize_t dialog_read(struct dialog *d, char *p, size_t n, bool wait)
+{
+    ssize_t got;
+
+    if (dialog_is_secure(d))
+        return secure_read(&d->secure, p, n, wait);
+    do {
+        if (wait && !wait_for(d, POLLIN))
+            return -1;
+        got = recv(d->fd, p, n, 0);
+    } while (got < 0 && (errno == EINTR || (wait && errno == EAGAIN)));
+    return got;
+}
+
+int dialog_bytes(struct dialog *d, struct slice bytes)
+{
+    return send_all(d, bytes);
+}
+
 static int read_more(struct dialog *d)
 {
     char *room = buf_room(&d->in, PIECE);
@@ -204,13 +253,10 @@ static int read_more(struct dialog *d)
 
     if (room == NULL)
         return EX_PROTOCOL;
-    do {
-        if (!wait_for(d, POLLIN))
-            return lost(d, errno == ETIMEDOUT ? "no answer in time" : strerror(errno));
-        n = recv(d->fd, room, PIECE, 0);
-    } while (n < 0 && (errno == EINTR || errno == EAGAIN));
+    n = dialog_read(d, room, PIECE, true);
     if (n < 0)
-        return lost(d, strerror(errno));
+        return lost(d, errno == ETIMEDOUT ? "no answer in time"
+                     : dialog_is_secure(d) ? secure_error(&d->secure) : strerror(errno));
     if (n == 0)
         return lost(d, "the server closed it");
     buf_added(&d->in, (size_t)n);
@@ -224,6 +270,7 @@ static int read_reply(struct dialog *d)
     size_t used;
 
     d->reader = (struct reply_reader){ 0 };
+    buf_clear(&d->raw);
     for (;;) {
         if (d->in.n > 0) {
             r = reader_next(&d->reader, buf_view(&d->in), &used);
@@ -236,7 +283,7 @@ static int read_reply(struct dialog *d)
         }
         if (r == READER_BAD) {
             show_reply(d);
-            note(d, "[This is not an SMTP reply]");
+            dialog_note(d, "[This is not an SMTP reply]");
             return EX_PROTOCOL;
         }
         status = read_more(d);
@@ -262,22 +309,48 @@ int dialog_judge(const struct dialog *d, int never)
     }
 }
 
+/* say_line - a line with its CRLF, and the reply to it; `shown` of it */
+
+static int say_line(struct dialog *d, struct slice line, const char *shown)
+{
+    int status;
+
+    dialog_note(d, "> %s", shown);
+    d->asked = now_us();
+    status = send_all(d, line);
+    if (status == EX_OK)
+        status = read_reply(d);
+    if (status == EX_OK)
+        tell_story(d, shown);
+    return status;
+}
+
+int dialog_secret(struct dialog *d, struct slice line, const char *shown)
+{
+    struct buf whole = BUF(64 << 10);
+    int status;
+
+    buf_put_slice(&whole, line);
+    buf_puts(&whole, "\r\n");
+    status = whole.full ? EX_DATAERR : say_line(d, buf_view(&whole), shown);
+    buf_free(&whole);
+    return status;
+}
+
 int dialog_say(struct dialog *d, const char *fmt, ...)
 {
-    char line[LINE];
+    char line[LINE + 2], shown[LINE];
     va_list ap;
-    int n, status;
+    int n;
 
     va_start(ap, fmt);
-    n = vsnprintf(line, sizeof line - 2, fmt, ap);
+    n = vsnprintf(shown, sizeof shown, fmt, ap);
     va_end(ap);
-    if (n < 0 || (size_t)n >= sizeof line - 2)
+    if (n < 0 || (size_t)n >= sizeof shown)
         return EX_DATAERR;
-    note(d, "> %s", line);
+    memcpy(line, shown, (size_t)n);
     memcpy(line + n, "\r\n", 2);
-    d->asked = now_us();
-    status = send_all(d, slice_of(line, (size_t)n + 2));
-    return status == EX_OK ? read_reply(d) : status;
+    return say_line(d, slice_of(line, (size_t)n + 2), shown);
 }
 
 int dialog_greeting(struct dialog *d)
@@ -286,6 +359,8 @@ int dialog_greeting(struct dialog *d)
 
     d->asked = now_us();
     status = read_reply(d);
+    if (status == EX_OK)
+        tell_story(d, NULL);
     return status == EX_OK ? dialog_judge(d, EX_NOPERM) : status;
 }
 
@@ -293,14 +368,20 @@ int dialog_hello(struct dialog *d, const char *name)
 {
     int status = dialog_greeting(d);
 
-    if (status != EX_OK)
-        return status;
-    status = dialog_say(d, "EHLO %s", name);
+    return status == EX_OK ? dialog_ehlo(d, name) : status;
+}
+
+int dialog_ehlo(struct dialog *d, const char *name)
+{
+    int status = dialog_say(d, "EHLO %s", name);
+
+    d->offers = (struct host_offers){ .flags = 0 };
     if (status == EX_OK && dialog_code(d) / 100 == 5) {
         status = dialog_say(d, "HELO %s", name);
     } else if (status == EX_OK) {
         offers_read(&d->reader.reply, &d->offers);
     }
+    d->ehlo = d->reader.reply;
     return status == EX_OK ? dialog_judge(d, EX_NOPERM) : status;
 }
 
@@ -326,20 +407,77 @@ int dialog_text(struct dialog *d, struct slice text)
     buf_free(&out);
     if (status != EX_OK)
         return status;
-    note(d, "> [%zu bytes of message]", whole);
-    note(d, "> .");
-    return read_reply(d);
+    dialog_note(d, "> [%zu bytes of message]", whole);
+    dialog_note(d, "> .");
+    status = read_reply(d);
+    if (status == EX_OK)
+        tell_story(d, ".");
+    return status;
+}
+
+int dialog_chunks(struct dialog *d, struct slice text, size_t size)
+{
+    struct slice piece;
+    int status;
+
+    do {
+        bool last = size == 0 || text.n <= size;
+        char line[64];
+        int n = snprintf(line, sizeof line, "BDAT %zu%s\r\n", last ? text.n : size,
+                         last ? " LAST" : "");
+
+        piece = last ? text : slice_first(text, size);
+        text = slice_from(text, piece.n);
+        d->asked = now_us();
+        status = send_all(d, slice_of(line, (size_t)n));
+        if (status == EX_OK)
+            status = send_all(d, piece);
+        line[n - 2] = '\0';
+        dialog_note(d, "> %s", line);
+        if (status == EX_OK)
+            status = read_reply(d);
+        if (status == EX_OK)
+            tell_story(d, line);
+        if (last)
+            break;
+    } while (status == EX_OK && dialog_code(d) / 100 == 2);
+    return status;
+}
+
+int dialog_tls(struct dialog *d, struct tls_client *trust, const struct tls_peer *peer)
+{
+    struct tls_info info;
+
+    d->asked = now_us();
+    if (d->in.n > 0)
+        return lost(d, "the server spoke before the handshake");
+    if (!secure_begin(&d->secure, trust, peer, d->fd, d->timeout)) {
+        lost(d, secure_error(&d->secure));
+        return EX_PROTOCOL;
+    }
+    if (tls_session_info(d->secure.session, &info)) {
+        dialog_note(d, "[%s, %s, %s]  %.1f ms", info.version, info.cipher,
+                    info.verified ? "certificate trusted" : info.unverified != NULL
+                    ? info.unverified : "certificate not checked",
+                    (double)(now_us() - d->asked) / 1000);
+    }
+    return EX_OK;
+}
+
+void dialog_drop(struct dialog *d)
+{
+    if (d->fd >= 0)
+        hang_up(d);
 }
 
 void dialog_close(struct dialog *d)
 {
     if (d->fd >= 0 && dialog_say(d, "QUIT") == EX_PROTOCOL)
-        note(d, "[Closing without a word more]");
+        dialog_note(d, "[Closing without a word more]");
     if (d->fd >= 0) {
-        close(d->fd);
-        note(d, "[Connection closed]");
+        hang_up(d);
+        dialog_note(d, "[Connection closed]");
     }
-    d->fd = -1;
     buf_free(&d->in);
     buf_free(&d->raw);
 }

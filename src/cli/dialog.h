@@ -4,8 +4,9 @@
  * Every function returns an exit status of sysexits.h, EX_OK to go on.
  */
 #pragma once
+#include <jansson.h>
 #include <sysexits.h>
-#include "base/buf.h"
+#include "cli/secure.h"
 #include "smtp/reader.h"
 
 struct dialog {
@@ -13,9 +14,12 @@ struct dialog {
     int                 family;         /* AF_UNSPEC, AF_INET, AF_INET6 */
     int64_t             timeout;        /* ms for each step */
     bool                quiet;          /* print nothing but trouble */
-    struct buf          in, raw;        /* raw: what was read of this reply, to be shown */
+    json_t             *story;          /* array to which each step is added; NULL: none */
+    struct secure       secure;         /* in force when its session is there */
+    struct buf          in, raw;        /* raw: the last reply as it came */
     struct reply_reader reader;
     struct host_offers  offers;
+    struct reply_in     ehlo;           /* the last reply to EHLO or HELO */
     char                host[256], port[32];
     int64_t             asked;          /* monotonic us of the last thing sent */
 };
@@ -32,11 +36,37 @@ int dialog_open(struct dialog *d);
 int dialog_say(struct dialog *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int dialog_greeting(struct dialog *d);
 
-/* dialog_hello - greeting, EHLO, HELO if that is refused: EX_NOPERM for 5xx, EX_TEMPFAIL for 4xx */
+/* dialog_secret - the same for a line that nobody should see: `shown` is printed */
+int dialog_secret(struct dialog *d, struct slice line, const char *shown);
+
+/* dialog_ehlo - EHLO, HELO if that is refused: EX_NOPERM for 5xx, EX_TEMPFAIL for 4xx */
+int dialog_ehlo(struct dialog *d, const char *name);
+
+/* dialog_hello - greeting, and dialog_ehlo */
 int dialog_hello(struct dialog *d, const char *name);
+
+/* dialog_tls - the handshake, now. EX_PROTOCOL: it failed, and the connection is gone. */
+int dialog_tls(struct dialog *d, struct tls_client *trust, const struct tls_peer *peer);
+bool dialog_is_secure(const struct dialog *d);
 
 /* dialog_text - the message with its final dot, and the reply */
 int dialog_text(struct dialog *d, struct slice text);
+
+/* dialog_chunks - the message by BDAT, in pieces of `size` octets (0: one), and the last
+ * reply. Stops at the first that is not 2xx. */
+int dialog_chunks(struct dialog *d, struct slice text, size_t size);
+
+/* dialog_bytes - as they are, no reply read; dialog_read - what comes, like recv(2):
+ * for those who take the connection over. wait: until something is there. */
+int dialog_bytes(struct dialog *d, struct slice bytes);
+ssize_t dialog_read(struct dialog *d, char *p, size_t n, bool wait);
+
+/* dialog_note - tell people something, in brackets by custom */
+void dialog_note(const struct dialog *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* dialog_drop - hang up without a word more */
+void dialog_drop(struct dialog *d);
 
 /* dialog_close - QUIT if the server still listens; close; free */
 void dialog_close(struct dialog *d);

@@ -41,6 +41,8 @@ size_t key_ask(uint32_t key, enum tls_sign_kind kind, const unsigned char *p, si
 SSL *server_ssl(struct tls_server *t);
 const struct tls_keys *server_keys(const struct tls_server *t);     /* NULL: keys are local */
 
+const SSL *session_ssl(const struct tls_session *t);
+
 SSL *client_ssl(struct tls_client *t, const struct tls_peer *peer);
 void client_recall(struct tls_client *t, SSL *ssl, struct slice key);   /* try to resume */
 void client_keep(struct tls_client *t, struct slice key, SSL_SESSION *session);    /* takes it */

@@ -489,6 +489,11 @@ static void info_verified(const struct tls_session *t, struct tls_info *info)
     info->verified = info->unverified == NULL;
 }
 
+const SSL *session_ssl(const struct tls_session *t)
+{
+    return t->ssl;
+}
+
 bool tls_session_info(const struct tls_session *t, struct tls_info *info)
 {
     const char *name;

@@ -151,8 +151,8 @@ class Postfix(Peer):
                  ("lmtp", "unix", "lmtp"), ("error", "unix", "error"), ("retry", "unix", "error"),
                  ("discard", "unix", "discard"), ("virtual", "unix", "virtual"), ("anvil", "unix", "anvil"),
                  ("proxymap", "unix", "proxymap"), ("scache", "unix", "scache"), ("flush", "unix", "flush"),
-                 ("showq", "unix", "showq"), ("postlog", "unix-dgram", "postlogd")]
-        single = {"qmgr", "verify", "anvil", "scache", "postlog", "defer"}
+                 ("showq", "unix", "showq"), ("tlsmgr", "unix", "tlsmgr"), ("postlog", "unix-dgram", "postlogd")]
+        single = {"qmgr", "tlsmgr", "verify", "anvil", "scache", "postlog", "defer"}
         private = {"smtpd": "n", "cleanup": "n", "qmgr": "n", "flush": "n", "showq": "n", "postlogd": "n"}
         lines = []
         for name, kind, program in rows:

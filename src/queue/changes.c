@@ -19,19 +19,30 @@ static void append_one(struct queue *q, struct letter *m, enum record_type type,
         bundle_free(u);
 }
 
-bool change_hold(struct queue *q, struct letter *m)
+static void hold(struct queue *q, struct letter *m, struct slice why)
 {
-    if (m->flags & LETTER_HELD)
-        return false;
     m->flags |= LETTER_HELD;
     m->flags &= (uint16_t)~LETTER_RELEASED;
     for (struct job *job = NULL; (job = job_next(m, job)) != NULL; )
         if (job->sched.state == SCHED_READY || job->sched.state == SCHED_DEFERRED)
             sched_hold(q->sched, &job->sched);
-    append_one(q, m, RECORD_HELD, SLICE_LIT("held by a person"));
-    log_event(EVENT_HELD, LF_ID("id", m->entry.id));
-    history_note(q, m->entry.id, EVENT_HELD, SLICE_LIT("held by a person"), (struct slice){ 0 });
+    append_one(q, m, RECORD_HELD, why);
+    log_event(EVENT_HELD, LF_ID("id", m->entry.id), LF_TEXT("text", why));
+    history_note(q, m->entry.id, EVENT_HELD, why, (struct slice){ 0 });
+}
+
+bool change_hold(struct queue *q, struct letter *m)
+{
+    if (m->flags & LETTER_HELD)
+        return false;
+    hold(q, m, SLICE_LIT("held by a person"));
     return true;
+}
+
+void change_broken(struct queue *q, struct letter *m)
+{
+    if (!(m->flags & LETTER_HELD))
+        hold(q, m, SLICE_LIT("its record cannot be read"));
 }
 
 static void let_go(struct queue *q, struct letter *m)

@@ -8,6 +8,9 @@
 /* change_hold - nothing of it is tried until it is released */
 bool change_hold(struct queue *q, struct letter *m);
 
+/* change_broken - its record can be read no more: hold it, so that a person decides */
+void change_broken(struct queue *q, struct letter *m);
+
 /* change_release - let go what a person, a route or its sender holds */
 bool change_release(struct queue *q, struct letter *m);
 

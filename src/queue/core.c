@@ -41,6 +41,7 @@ bool letter_read(struct queue *q, struct letter *m, struct slice *envelope, stru
     *body = (struct slice){ 0 };
     if (journal_read(q->journal, &m->entry, &q->scratch, envelope, body, &why))
         return true;
+    q->unread = why.error;
     queue_trouble("read a message", m->entry.id, &why);
     return false;
 }

@@ -121,6 +121,7 @@ struct queue {
     struct cache      *cache;
     struct history    *history;
     struct buf         scratch;         /* a record read from the journal */
+    int                unread;          /* errno of the last letter_read that failed */
     struct id_maker    ids;
     uint64_t           id_floor;        /* the greatest id at start */
     uint64_t           id_newest;       /* and now */

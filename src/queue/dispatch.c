@@ -1,7 +1,9 @@
 /* dispatch.c - choosing an agent and telling it what to deliver. */
+#include <errno.h>
 #include <stdlib.h>
 #include "log/log.h"
 #include "queue/asked.h"
+#include "queue/changes.h"
 #include "queue/dispatch.h"
 #include "queue/links.h"
 #include "queue/outcome.h"
@@ -220,6 +222,21 @@ static void not_now(struct queue *q, struct job *job, const struct way *way)
     sched_defer_until(q->sched, &job->sched, q->mono + TROUBLE_WAIT);
 }
 
+/* unreadable - a disk in trouble is tried again; but a record that is
+ * broken stays broken */
+
+static void unreadable(struct queue *q, struct job *job, const struct way *way)
+{
+    if (q->unread != EBADMSG) {
+        not_now(q, job, way);
+        return;
+    }
+    if (way->turn != 0)
+        turns_lease_end(q, way->turn);
+    sched_hold(q->sched, &job->sched);
+    change_broken(q, job->letter);
+}
+
 static void deliver(struct queue *q, struct job *job, struct peer *agent, const struct way *way,
                     struct slice destination)
 {
@@ -228,8 +245,12 @@ static void deliver(struct queue *q, struct job *job, struct peer *agent, const 
     struct lease *l = NULL;
     struct envelope e;
 
-    if (letter_read(q, job->letter, &envelope, &body) && envelope_get(envelope, &e)
-        && gather(job, &e, &rcpts, &sender) == job_count(job) && !rcpts.full)
+    if (!letter_read(q, job->letter, &envelope, &body)) {
+        unreadable(q, job, way);
+        return;
+    }
+    if (envelope_get(envelope, &e) && gather(job, &e, &rcpts, &sender) == job_count(job)
+        && !rcpts.full)
         l = lease_new(q, job, agent, way, sender, buf_view(&rcpts));
     buf_free(&rcpts);
     if (l == NULL) {

@@ -231,6 +231,7 @@ void history_attempt(struct queue *q, uint64_t id, const struct history_attempt 
         json_object_set_new(line, "code", json_integer(a->outcome->code));
     put(line, "status", a->outcome->status);
     put(line, "text", a->outcome->text);
+    put(line, "note", a->note);
     json_object_set_new(line, "attempts", json_integer(a->attempts));
     if (a->next != 0)
         json_object_set_new(line, "next", json_string(history_time(a->next, time)));

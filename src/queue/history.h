@@ -22,7 +22,7 @@ void history_flush(struct history *h);
 
 struct history_attempt {
     enum event            event;    /* DELIVERED, DEFERRED, FAILED */
-    struct slice          recipient, host;
+    struct slice          recipient, host, note;
     const struct outcome *outcome;
     unsigned              attempts;
     int64_t               next;     /* wall ms; 0: none */
@@ -32,7 +32,7 @@ void history_received(struct queue *q, uint64_t id, struct slice envelope, uint6
 void history_attempt(struct queue *q, uint64_t id, const struct history_attempt *a);
 void history_removed(struct queue *q, uint64_t id, const char *by);
 
-/* history_note - EXPIRED (recipient, text), BOUNCED, WARNED, DOUBLE_BOUNCE (to,
+/* history_note - EXPIRED (recipient, text), BOUNCED, NOTIFIED, WARNED, DOUBLE_BOUNCE (to,
  * report), HELD (text), RELEASED */
 void history_note(struct queue *q, uint64_t id, enum event event, struct slice a, struct slice b);
 

@@ -24,6 +24,7 @@ struct verdict {
 struct verdicts {
     struct verdict *v;
     uint32_t        n;
+    struct slice    note;       /* the agent's, for the trace */
 };
 
 static struct verdict *verdict_of(const struct verdicts *all, uint32_t index)
@@ -48,7 +49,7 @@ static bool verdicts_begin(struct verdicts *all, const struct lease *l, struct a
     struct lease_rcpt r;
     struct verdict *v;
 
-    *all = (struct verdicts){ arena_array(arena, l->nrcpts, sizeof *all->v), 0 };
+    *all = (struct verdicts){ .v = arena_array(arena, l->nrcpts, sizeof *all->v) };
     if (all->v == NULL)
         return false;
     while (all->n < l->nrcpts) {
@@ -116,7 +117,7 @@ static enum event event_of(enum fate fate)
 }
 
 static void tell(struct queue *q, const struct lease *l, const struct verdict *v,
-                 struct slice host, int64_t next)
+                 struct slice host, struct slice note, int64_t next)
 {
     const struct outcome *o = &v->outcome;
     const struct job *job = l->job;
@@ -125,10 +126,11 @@ static void tell(struct queue *q, const struct lease *l, const struct verdict *v
     log_event(event_of(o->fate), LF_ID("id", id), LF_TEXT("to", v->address),
               LF_TEXT("destination", slice_of(job->sched.dest->text, job->sched.dest->n)),
               LF_TEXT("host", host), LF_NUM("code", o->code), LF_TEXT("status", o->status),
-              LF_TEXT("text", o->text), LF_NUM("wait", next > 0 ? (next - q->mono) / 1000 : 0));
+              LF_TEXT("text", o->text), LF_NUM("wait", next > 0 ? (next - q->mono) / 1000 : 0),
+              LF_TEXT("note", note));
     history_attempt(q, id, &(struct history_attempt){
-        .event = event_of(o->fate), .recipient = v->address, .host = host, .outcome = o,
-        .attempts = job->sched.attempts + (o->fate != FATE_LATER ? 1u : 0u),
+        .event = event_of(o->fate), .recipient = v->address, .host = host, .note = note,
+        .outcome = o, .attempts = job->sched.attempts + (o->fate != FATE_LATER ? 1u : 0u),
         .next = next > 0 ? q->wall + next - q->mono : 0 });
 }
 
@@ -296,7 +298,7 @@ static void sort_out(struct queue *q, struct lease *l, const struct verdicts *al
         if (v->outcome.fate == FATE_LATER)
             continue;
         job_drop(l->job, v->outcome.index);
-        tell(q, l, v, host, 0);
+        tell(q, l, v, host, all->note, 0);
         if (v->outcome.fate == FATE_NEVER) {
             fail(q, l, v, host, FAILURE_SAID);
             count_add(failed, 1);
@@ -314,7 +316,7 @@ static void tell_later(struct queue *q, struct lease *l, const struct verdicts *
         if (all->v[i].outcome.fate != FATE_LATER)
             continue;
         count_add(deferrals, 1);
-        tell(q, l, &all->v[i], host, next);
+        tell(q, l, &all->v[i], host, all->note, next);
     }
 }
 
@@ -446,7 +448,8 @@ bool outcome_result(struct queue *q, struct peer *p, const struct msg_result *m)
 
     if (l == NULL)
         return m->job > 0 && m->job <= q->jobs;     /* an answer that came too late */
-    if (l->agent != p || m->trouble >= TROUBLE_COUNT || m->host.n > OUTCOME_HOST_MAX)
+    if (l->agent != p || m->trouble >= TROUBLE_COUNT || m->host.n > OUTCOME_HOST_MAX
+        || m->note.n > OUTCOME_TEXT_MAX)
         return false;
     letter = l->job->letter;
     conf = l->conf;
@@ -457,6 +460,7 @@ bool outcome_result(struct queue *q, struct peer *p, const struct msg_result *m)
     }
     ok = verdicts_begin(&all, l, &arena) && verdicts_read(&all, m);
     if (ok) {
+        all.note = m->note;
         settle(q, l, &all, (enum trouble)m->trouble, m->host);
         lease_end(q, l);
         outcome_reroute(q, letter, conf);

@@ -25,37 +25,48 @@
  *     attempts      number, the most of any part
  *     destination   text as in MSG_DELIVER, of the part that `state` tells
  *     reason        why it waits: the other side's words, the destination's
- *                   trouble, or "held by a person", "held by route"
+ *                   trouble, or "held by a person", "held by route", "held until
+ *                   ... on the sender's request"
+ *     priority      number, -9 to 9 (MT-PRIORITY)
+ *     hold_until    time (FUTURERELEASE)
+ *     deliver_by    time (DELIVERBY), and deliver_by_mode: "R" or "N", with a "T"
+ *     verb          "SEND", "SOML" or "SAML"
  *
  * COUNT: one row: { messages, recipients, bytes, ready, leased, deferred, held }
  *     the last four count recipients of the messages found.
  *
  * SHOW: one row a message: the fields of LIST, and
  *     client, helo, protocol, listener, session   how it came (text)
- *     flags         number (enum envelope_flags)
+ *     tls, account, auth, xforward, solicit       the same (text)
+ *     ret, envid    text (DSN; envid decoded)
+ *     flags         array of words: 8BIT, BODY=8BITMIME, BODY=BINARYMIME, BARE,
+ *                   SMTPUTF8, REQUIRETLS, TLS-REQUIRED=NO, SINK, REPORT, TLS,
+ *                   AUTHENTICATED
  *     expires       time
  *     parts         array of { destination, state, attempts, next, reason, host,
  *                              sender (when it is not the message's), recipients }
- *                   with recipients an array of { address, original, status,
- *                   code, text }: status, code and text of its last attempt
+ *                   with recipients an array of { address, original, expanded,
+ *                   notify, orcpt, rrvs, status, code, text }: status, code and
+ *                   text of its last attempt
  *     done          array of { address, original, fate: "delivered" | "failed",
  *                              time, host, code, status, text }: finished recipients
  *
  * RETRY, HOLD, RELEASE, REMOVE: no rows; DONE.count messages were changed. At
  *     least one filter (or id) is needed: "*" as sender means all. RETRY makes
  *     deferred parts ready, forgets the destination's back-off, and lets go
- *     what a route holds. REMOVE of a message being delivered takes effect when
- *     the agent has answered.
+ *     what a route holds; RELEASE lets go what a person, a route or its sender
+ *     holds. REMOVE of a message being delivered takes effect when the agent has
+ *     answered.
  *
  * TRACE: by id, or by an address in `recipient` (exact, case ignored; matches
  *     sender and recipients). One row an event, oldest first:
  *     id, time      always
  *     event         received, attempt, delivered, deferred, failed, expired,
- *                   bounced, warned, removed, held, released, waiting
+ *                   bounced, notified, warned, removed, held, released, waiting
  *     received:     sender, recipients (array), size, client, helo, protocol, session
  *     delivered, deferred, failed, expired: one a recipient: recipient, host,
- *                   code, status, text, attempts, next (deferred)
- *     bounced, warned: report (the id of the report), to
+ *                   code, status, text, note, attempts, next (deferred)
+ *     bounced, notified, warned: report (the id of the report), to
  *     removed:      by ("delivery": all recipients are finished; "person")
  *     held:         text
  *     waiting:      the last row of a message still in the queue: the fields of

@@ -265,6 +265,62 @@ static void people_see_what_was_asked(void **state)
     assert_non_null(strstr(world.row, "\"orcpt\":\"rfc822;b@x\""));
 }
 
+static void the_agents_note_stands_in_the_log_and_costs_nothing(void **state)
+{
+    static char longest[9000];
+
+    (void)state;
+    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@partner.test" } } });
+    work(0);
+    assert_false(say_result(&world.relay, &(struct msg_result){ .job = last_heard()->job,
+        .note = slice_of(longest, sizeof longest) }));
+    answer(FATE_DONE, DELIVERY_RELAYED);
+    assert_int_equal(world.queue->letters.n, 0);
+}
+
+/* break_journal - turn octets over in the last record of the first segment */
+
+static void break_journal(void)
+{
+    const struct disk *d = world.disk;
+    struct slice junk = SLICE_LIT("#####");
+    int handle = d->open(d->ctx, "journal/00000001", DISK_WRITE);
+    char text[2048];
+    ssize_t n;
+    char *at;
+
+    assert_true(handle >= 0);
+    n = d->read(d->ctx, handle, text, sizeof text, 0);
+    assert_true(n > 0);
+    at = memmem(text, (size_t)n, "Subject", 7);
+    assert_non_null(at);
+    assert_true(d->write(d->ctx, handle, junk, (uint64_t)(at - text)) == (ssize_t)junk.n);
+    d->close(d->ctx, handle);
+}
+
+static void a_broken_record_is_held_for_a_person(void **state)
+{
+    uint64_t id;
+
+    (void)state;
+    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@partner.test" } } });
+    work(0);
+    queue_close(world.queue);
+    disk_mem_unlock(world.disk);
+    open_queue();
+    break_journal();
+    queue_work(world.queue);
+    assert_int_equal(world.nheard, 1);
+    assert_true(letter_get(world.queue, id)->flags & LETTER_HELD);
+    for (int i = 0; i < 300; i++) {
+        world_mono += SECOND;
+        queue_at(world.queue, world_mono, world_wall += SECOND);
+        queue_work(world.queue);
+    }
+    assert_int_equal(world.nheard, 1);
+    assert_true(letter_get(world.queue, id)->flags & LETTER_HELD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +338,8 @@ int main(void)
         T(other_domains_get_it_as_mail),
         T(a_send_that_nobody_sees_in_an_hour_fails),
         T(people_see_what_was_asked),
+        T(the_agents_note_stands_in_the_log_and_costs_nothing),
+        T(a_broken_record_is_held_for_a_person),
 #undef T
     };
 

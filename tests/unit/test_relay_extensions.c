@@ -191,6 +191,8 @@ static const struct row {
     { "RRVS C not offered goes on", "", 0, 0, NULL, EXTRA_RRVS, "86400 C", "", "", "", "" },
 
     { "SOLICIT", "250-NO-SOLICITING|", 0, EXTRA_SOLICIT, "org.example:ADV:ADLT", 0, NULL, "", "", " SOLICIT=org.example:ADV:ADLT", "" },
+    { "XLINKPATH", "250-X-LINK2STATE|", 0, EXTRA_LINKPATH, "hub1.test,hub2.test", 0, NULL, "", "", " XLINKPATH=hub1.test,hub2.test", "" },
+    { "XLINKPATH not offered", "", 0, EXTRA_LINKPATH, "hub1.test", 0, NULL, "", "", "", "" },
     { "SOLICIT not offered", "", 0, EXTRA_SOLICIT, "org.example:ADV", 0, NULL, "", "", "", "" },
 };
 

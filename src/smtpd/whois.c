@@ -98,16 +98,18 @@ unsigned on_expn(struct session *s, struct slice args, struct reply *r)
 
 /* How each verb says what lookup found. */
 static const struct saying {
-    unsigned      code;
-    enum reply_id vrfy, expn;
-    const char   *before, *after;   /* around the entries; NULL: entries are not told */
+    unsigned code;
+    struct {
+        enum reply_id id;
+        const char   *before;       /* what stands before an entry; NULL: they are not told */
+    } vrfy, expn;
 } sayings[] = {
-    { 250, REPLY_VRFY_OK,        REPLY_VRFY_OK,        "", "" },
-    { 251, REPLY_RCPT_FORWARD,   REPLY_VRFY_OK,        "User not local; will forward to ", "" },
-    { 252, REPLY_CANNOT_VRFY,    REPLY_CANNOT_VRFY,    NULL, NULL },
-    { 550, REPLY_NO_SUCH_USER,   REPLY_NO_SUCH_USER,   NULL, NULL },
-    { 551, REPLY_NOT_LOCAL,      REPLY_NO_SUCH_USER,   "User not local; please try ", "" },
-    { 553, REPLY_VRFY_AMBIGUOUS, REPLY_EXPN_AMBIGUOUS, "", "" },
+    { 250, { REPLY_VRFY_OK, "" },            { REPLY_VRFY_OK, "" } },
+    { 251, { REPLY_RCPT_FORWARD, "User not local; will forward to " }, { REPLY_VRFY_OK, "" } },
+    { 252, { REPLY_CANNOT_VRFY, NULL },      { REPLY_CANNOT_VRFY, NULL } },
+    { 550, { REPLY_NO_SUCH_USER, NULL },     { REPLY_NO_SUCH_USER, NULL } },
+    { 551, { REPLY_NOT_LOCAL, "User not local; please try " }, { REPLY_NO_SUCH_USER, NULL } },
+    { 553, { REPLY_VRFY_AMBIGUOUS, "" },     { REPLY_EXPN_AMBIGUOUS, "" } },
 };
 
 static const struct saying *saying_find(unsigned code)
@@ -145,13 +147,11 @@ static void paper_line(struct paper *p, const char *before, struct slice name,
               SLICE(address));
 }
 
-static void say_entries(struct paper *p, const struct saying *how,
-                        const struct whois_answer *answer)
+static void say_entries(struct paper *p, const char *before, const struct whois_answer *answer)
 {
     struct wire w = wire_reader(answer->entries);
-    const char *before = p->session->whois_expn ? "" : how->before;
 
-    for (uint32_t i = 0; i < answer->nentries && i < WHOIS_LINES && how->before != NULL; i++) {
+    for (uint32_t i = 0; i < answer->nentries && i < WHOIS_LINES && before != NULL; i++) {
         struct slice name = wire_get_bytes(&w), address = wire_get_bytes(&w);
 
         if (!w.bad)
@@ -166,18 +166,18 @@ void session_whois(struct session *s, uint64_t ticket, const struct whois_answer
 
     if (!session_answered(s, ticket))
         return;
-    if (answer->code == 551 && may_relay(s))
+    if (answer->code == 551 && !s->whois_expn && may_relay(s))
         how = saying_find(252);
     if (how == NULL) {
         session_say(s, REPLY_LOCAL_TROUBLE);
         return;
     }
     p.session = s;
-    p.id = s->whois_expn ? how->expn : how->vrfy;
+    p.id = s->whois_expn ? how->expn.id : how->vrfy.id;
     p.reply = (struct reply){ .id = p.id, .utf8 = s->whois_utf8 };
     p.lines = 0;
     if (answer->code == 553)
         reply_add(&p.reply, p.id, "Ambiguous; possibilities are");
-    say_entries(&p, how, answer);
+    say_entries(&p, s->whois_expn ? how->expn.before : how->vrfy.before, answer);
     session_say_reply(s, &p.reply);
 }

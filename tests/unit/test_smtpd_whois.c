@@ -99,6 +99,7 @@ static void each_finding_has_its_reply(void **state)
         { "VRFY smith", 451, 0, NULL, "451 4.3.0 Local trouble, try again later\r\n" },
         { "VRFY smith", 200, 0, NULL, "451 4.3.0 Local trouble, try again later\r\n" },
         { "EXPN staff", 250, 2, two, "250-2.1.5 Joe <a@ours.example>\r\n250 2.1.5 <b@two.example>\r\n" },
+        { "EXPN l@far.example", 551, 1, one, "550 5.1.1 No such user here\r\n" },
         { "EXPN staff", 251, 1, one, "250 2.1.5 Fred Smith <smith@ours.example>\r\n" },
         { "EXPN staff", 252, 0, NULL, "252 2.5.2 Cannot VRFY user; try RCPT to attempt delivery\r\n" },
         { "EXPN staff", 550, 0, NULL, "550 5.1.1 No such user here\r\n" },

@@ -9,11 +9,13 @@
  *     ?           lookup answers all that it was asked
  *     ~ octets    the client sends these: \r \n \0 \xNN, without a CRLF of their own
  *     @ done 3    the queue answers to ETRN, TURN or ATRN: done N, later, never, early
+ *     A name      it has logged in under this name
  *     L           the client sends a line of 1000 octets
  */
 #pragma once
 #include "base/ascii.h"
 #include "smtpd/fetch.h"
+#include "smtpd/verbs.h"
 #include "smtpd_world.h"
 
 static struct conf *conf;
@@ -124,6 +126,11 @@ static inline void act(struct script *w, const char *name, struct slice line)
     case '@':
         assert_true(answer_queue(w, text));
         script_go(w);
+        break;
+    case 'A':
+        free((char *)(uintptr_t)w->s.account.p);
+        w->s.account = slice_cstr(strdup(text));
+        session_grants(&w->s);
         break;
     case '<':
         expect(w, name, text);

@@ -54,12 +54,23 @@ static void tell_mechanisms(struct channel *c)
     buf_free(&names);
 }
 
+/* on_tick - as long as there is anything that may become due */
+
+static void on_tick(uv_timer_t *timer)
+{
+    desk_tick(&vault.desk, clock_mono());
+    if (list_empty(&vault.desk.all))
+        uv_timer_stop(timer);
+}
+
 /* --- questions ------------------------------------------------------------------ */
 
 static bool on_auth(struct channel *c, struct wire *w)
 {
     struct msg_auth m;
 
+    if (!uv_is_active((uv_handle_t *)&vault.ticks))
+        uv_timer_start(&vault.ticks, on_tick, TICK, TICK);
     return msg_auth_get(w, &m) && exchange_open(c->user, &m, clock_mono());
 }
 
@@ -235,12 +246,6 @@ static bool begin_throttle(const struct conf *conf)
     return throttle_begin(&vault.desk.throttle, client, account);
 }
 
-static void on_tick(uv_timer_t *timer)
-{
-    (void)timer;
-    desk_tick(&vault.desk, clock_mono());
-}
-
 static bool begin(struct child *child)
 {
     vault.child = child;
@@ -253,8 +258,7 @@ static bool begin(struct child *child)
         && begin_throttle(child->conf)
         && (desk_begin(&vault.desk, child->loop), true)
         && uv_timer_init(child->loop, &vault.patience) == 0
-        && uv_timer_init(child->loop, &vault.ticks) == 0
-        && uv_timer_start(&vault.ticks, on_tick, TICK, TICK) == 0;
+        && uv_timer_init(child->loop, &vault.ticks) == 0;
 }
 
 static void out_of_patience(uv_timer_t *timer)

@@ -162,11 +162,6 @@ static void put_linkpath(struct client *c)
     put_extra(c, c->mail->extra, EXTRA_LINKPATH, "XLINKPATH");
 }
 
-static void put_linkpath(struct client *c)
-{
-    put_extra(c, c->mail->extra, EXTRA_LINKPATH, "XLINKPATH");
-}
-
 static const struct { unsigned offer; mail_param_f *put; } mail_params[] = {
     { HOST_SIZE,          put_size },
     { HOST_8BITMIME | HOST_BINARYMIME, put_body },
@@ -178,7 +173,6 @@ static const struct { unsigned offer; mail_param_f *put; } mail_params[] = {
     { HOST_MT_PRIORITY,   put_priority },
     { HOST_REQUIRETLS,    put_requiretls },
     { HOST_NO_SOLICITING, put_solicit },
-    { HOST_LINK2STATE,    put_linkpath },
     { HOST_LINK2STATE,    put_linkpath },
 };
 

@@ -3,6 +3,7 @@
 #include "mail/dsn.h"
 #include "mail/header.h"
 #include "mail/received.h"
+#include "base/utf8.h"
 #include "smtp/data.h"
 
 enum { ROOM = 1 << 20 };
@@ -28,12 +29,17 @@ static void report(struct slice in)
 {
     struct buf out = BUF(ROOM), wire = BUF(2 * ROOM);
     struct data_writer w = { 0 };
-    struct dsn_rcpt r = { .address = in, .original = in, .code = 550, .text = in, .remote = in };
-    struct dsn d = { .hostname = in, .to = in, .sender = in, .rcpts = &r, .nrcpts = 1,
-                     .message = in, .message_size = in.n, .body_max = in.n };
+    unsigned how = in.n > 0 ? (unsigned char)in.p[in.n / 2] : 0;
+    struct dsn_rcpt r = { .address = in, .original = in, .code = 550, .text = in, .remote = in,
+                          .orcpt = how & 8 ? in : (struct slice){ 0 }, .rrvs = how & 16 };
+    struct dsn d = { .hostname = in, .to = in, .sender = in, .rcpts = &r, .nrcpts = 1, .envid = in,
+                     .message = in, .message_size = in.n, .body_max = in.n,
+                     .utf8 = how & 1, .requiretls = how & 2, .by = how & 4 ? DSN_BY_RETURN : DSN_BY_NONE,
+                     .kind = (enum dsn_kind)((how >> 5) % (DSN_EXPANDED + 1)) };
     bool eight_bit;
 
     must(dsn_write(&d, &out, &eight_bit));
+    must(eight_bit || utf8_ascii(buf_view(&out)));
     must(data_write(&w, &wire, buf_view(&out)) && data_finish(&w, &wire));
     buf_free(&out);
     buf_free(&wire);

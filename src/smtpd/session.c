@@ -219,12 +219,18 @@ void session_say(struct session *s, enum reply_id id)
 
 /* ------------------------------------------- questions, and input aside -- */
 
+/* What makes sense where mail is only fetched, whatever is granted (RFC 2645 §5). */
+static const uint64_t odmr = FEATURE(PIPELINING) | FEATURE(ENHANCED) | FEATURE(STARTTLS)
+                           | FEATURE(AUTH) | FEATURE(X_EXPS) | FEATURE(ATRN) | FEATURE(HELP);
+
 void session_grants(struct session *s)
 {
     enum who who = s->account.n > 0 ? WHO_AUTHENTICATED : s->trusted ? WHO_TRUSTED : WHO_STRANGER;
 
     s->granted = s->listen->offers[who] | conf_grants(s->server->conf, &s->client, s->account);
     s->granted |= conf_grants(s->server->conf, &s->peer, s->account) & FEATURE(XCLIENT);
+    if (s->listen->role == LISTEN_ODMR)
+        s->granted &= odmr;
     if (!(s->granted & FEATURE(CHUNKING)))
         s->granted &= ~FEATURE(BINARYMIME);     /* RFC 3030 §3 */
     if (!(s->granted & FEATURE(8BITMIME)))

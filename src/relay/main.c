@@ -108,7 +108,7 @@ static void trust(struct relay *r)
     if (file.n == 0 || file_text(file, &text, &why))
         r->pool.tls = tls_client_new(buf_view(&text), file.n > 0 ? file.p : NULL, &why);
     buf_free(&text);
-    if (r->pool.tls == NULL)
+    if (why.text[0] != '\0')
         log_event(EVENT_CONFIG, LF_STR("why", why.text));
 }
 

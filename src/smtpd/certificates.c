@@ -6,7 +6,10 @@
 #include "log/log.h"
 #include "smtpd/certificates.h"
 
-enum { FILE_MAX = 1 << 20 };
+enum {
+    FILE_MAX = 1 << 20,
+    OPEN_MAX = 10000,           /* questions that a vault may be late with */
+};
 
 /* ------------------------------------------------------------- signatures -- */
 
@@ -15,7 +18,7 @@ static void sign(void *ctx, struct tls_sign *op)
     struct certificates *c = ctx;
 
     op->ticket = ++c->last;
-    if (c->vault == NULL
+    if (c->vault == NULL || c->nopen >= OPEN_MAX
         || !channel_send_msg_sign(c->vault, &(struct msg_sign){
                .ticket = op->ticket, .name = c->child->conf->tls[op->key].name,
                .kind = op->kind, .data = slice_of(op->bytes, op->n) }, -1)) {
@@ -23,6 +26,7 @@ static void sign(void *ctx, struct tls_sign *op)
         return;
     }
     list_push(&c->open, &op->link);
+    c->nopen++;
 }
 
 static struct tls_sign *op_at(struct list *node)
@@ -51,6 +55,7 @@ bool certificates_signed(struct certificates *c, struct wire *w)
     if (op == NULL)
         return true;
     list_remove(&op->link);
+    c->nopen--;
     tls_signed(op, m.fate == FATE_DONE ? m.data : (struct slice){ 0 });
     return true;
 }
@@ -60,6 +65,7 @@ void certificates_vault(struct certificates *c, struct channel *vault)
     struct list *node;
 
     c->vault = vault;
+    c->nopen = 0;
     while ((node = list_pop(&c->open)) != NULL)
         tls_signed(op_at(node), (struct slice){ 0 });
 }

@@ -15,6 +15,7 @@ struct certificates {
     struct tls_keys    keys;
     struct tls_server *servers[CHILD_LISTENERS];    /* NULL: no TLS there */
     struct list        open;        /* signatures asked of the vault */
+    size_t             nopen;
     uint64_t           last;        /* ticket */
 };
 

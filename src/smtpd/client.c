@@ -187,6 +187,8 @@ void client_tick(struct client *c)
 {
     int64_t now = c->session.server->mono;
 
+    if (c->handover != NULL)
+        handover_tick(c);
     if (c->over)
         return;
     if (c->secure_by != 0) {

@@ -13,6 +13,7 @@ struct client {
     int64_t        stuck;       /* mono, ms: it takes no replies since; 0: it does */
     bool           eof;         /* it will send no more */
     bool           over;        /* only closing is left */
+    struct handover *handover;  /* it is pumped to another process (handover.c), or NULL */
     int64_t        secure_by;   /* mono, ms: until then the TLS handshake must be done; 0: none */
 };
 
@@ -43,6 +44,11 @@ void client_greet(struct client *c);
  * in between until both ends have closed; *secure says so. -1: it cannot be done, and
  * the connection is being closed. The session is over in any case. */
 int client_hand_over(struct client *c, bool *secure);
+
+/* handover_tick - once a second: end a pump where nothing moves any more. handover_stop -
+ * end it now; the client goes from the loop. */
+void handover_tick(struct client *c);
+void handover_stop(struct client *c);
 
 static inline struct client *client_of(struct session *s)
 {

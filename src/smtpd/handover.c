@@ -9,8 +9,15 @@
 #include "log/log.h"
 #include "smtpd/client.h"
 
+enum {
+    REST_MS  = 20 * 60 * 1000,  /* longer than either side waits for the other (RFC 5321 4.5.3.2) */
+    CLOSE_MS = 60 * 1000,       /* after one side has ended */
+};
+
 struct handover {
     struct pump    pump;
+    uint64_t       moved;       /* bytes until... */
+    int64_t        since;       /* mono, ms */
     struct stream  inside;      /* our end of the pair */
     struct client *client;
     stream_closed_f *closed;    /* of the client's stream, as it was */
@@ -21,10 +28,10 @@ static void on_done(struct pump *p)
     struct handover *h = p->user;
     struct stream *outside = &h->client->stream;
 
-    if (p->error != 0)
-        log_event(EVENT_INSECURE, LF_ID("session", h->client->session.number),
-                  LF_STR("why", p->why));
+    if (outside->error == 0)
+        outside->error = p->error;
     outside->user = h->client;
+    h->client->handover = NULL;
     h->closed(outside);         /* frees the client */
     free(h);
 }
@@ -47,13 +54,34 @@ static int between(struct client *c)
         free(h);
         return -1;
     }
+    c->handover = h;
     h->client = c;
+    h->since = c->session.server->mono;
     h->closed = c->stream.closed;
     if (!stream_open(&h->inside, c->smtpd->child->loop, ends[0], STREAM_IN_MAX, PUMP_BYTES,
                      on_nothing, NULL, h))
         abort();                /* a socket that we have just made */
     pump_join(&h->pump, &c->stream, &h->inside, on_done, h);
     return ends[1];
+}
+
+void handover_stop(struct client *c)
+{
+    pump_stop(&c->handover->pump);
+}
+
+void handover_tick(struct client *c)
+{
+    struct handover *h = c->handover;
+    const struct pump *p = &h->pump;
+    int64_t now = c->session.server->mono;
+
+    if (h->moved != p->bytes[0] + p->bytes[1]) {
+        h->moved = p->bytes[0] + p->bytes[1];
+        h->since = now;
+    }
+    if (now - h->since > (p->ended[0] || p->ended[1] ? CLOSE_MS : REST_MS))
+        handover_stop(c);
 }
 
 int client_hand_over(struct client *c, bool *secure)

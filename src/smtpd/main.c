@@ -177,6 +177,8 @@ static struct session *find(void *user, uint64_t number)
 
 static void give_up(struct client *c)
 {
+    if (c->handover != NULL)
+        handover_stop(c);
     commits_forget(&c->smtpd->commits, &c->session);
     session_refuse(&c->session, REPLY_SHUTTING_DOWN);
     client_go(c);

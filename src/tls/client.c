@@ -124,15 +124,23 @@ static bool trust_file(X509_STORE *store, const char *file)
     return loaded;
 }
 
+static bool trust_folder(X509_STORE *store, const char *folder)
+{
+    return access(folder, R_OK | X_OK) == 0 && X509_STORE_load_path(store, folder) == 1;
+}
+
+/* Without authorities mail still goes, hidden from those who only listen. What must
+ * be verified fails then, and this says why. */
+
 static bool trust_system(X509_STORE *store, struct why *why)
 {
     bool any = trust_file(store, X509_get_default_cert_file());
 
     for (size_t i = 0; !any && i < sizeof bundles / sizeof bundles[0]; i++)
         any = trust_file(store, bundles[i]);
-    if (X509_STORE_load_path(store, X509_get_default_cert_dir()) != 1 && !any)
-        return why_text(why, FATE_NEVER, "the system has no authorities to trust: "
-                        "install ca-certificates, or name a file");
+    if (!any && !trust_folder(store, X509_get_default_cert_dir()))
+        why_text(why, FATE_DONE, "the system has no authorities to trust, so no certificate can be "
+                 "verified: install ca-certificates, or name a file");
     ERR_clear_error();
     return true;
 }
@@ -166,6 +174,7 @@ struct tls_client *tls_client_new(struct slice authorities, const char *file, st
 {
     struct tls_client *t = calloc(1, sizeof *t);
 
+    *why = (struct why){ .fate = FATE_DONE };
     if (t == NULL || (t->ssl = ssl_context_new(TLS_client_method(), STRICT)) == NULL) {
         free(t);
         why_text(why, FATE_LATER, "no memory for TLS");

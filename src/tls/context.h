@@ -57,7 +57,8 @@ void tls_server_free(struct tls_server *t);     /* one reference less; NULL is h
 struct tls_client;
 
 /* tls_client_new - authorities: text of a PEM file with those to trust, or empty
- * for the system's. The system's are read here, at once. NULL: *why. */
+ * for the system's. The system's are read here, at once. NULL: *why. Not NULL with
+ * why->text not empty: usable, but there is nobody to trust. */
 struct tls_client *tls_client_new(struct slice authorities, const char *file, struct why *why);
 
 /* Whom a client connects to. */

@@ -117,12 +117,13 @@ int login(struct dialog *d, const char *user, struct slice password, const char 
         .dialog = d, .in = BUF(SASL_MESSAGE_MAX), .out = BUF(SASL_MESSAGE_MAX),
         .line = BUF(SASL_TEXT_MAX + 64),
     };
+    static struct accounts nobody;      /* a client has none */
     static struct sasl sasl;
     int status = choose(&l, &c, mechanism, clear_ok);
 
     if (status != EX_OK)
         return status;
-    if (!sasl_begin(&sasl, NULL, "localhost", "", NULL))
+    if (!sasl_begin(&sasl, &nobody, "localhost", "", NULL))
         return complain("no memory", EX_OSERR);
     l.client = sasl_client_new(&sasl, l.mechanism, &c, slice_cstr(d->host));
     status = l.client != NULL ? exchange(&l) : complain("no memory, or a name or password that"

@@ -1,7 +1,9 @@
 """The command `postrider`: what a person asks and orders."""
 import json
 import re
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -318,6 +320,226 @@ def test_send_with_several_recipients(world):
     world.wait_mail("bob@example.org")
 
 
+# --- other servers, and what waits there
+
+class Host:
+    """A server that answers what a test tells it: {"ETRN a.test": "250 ok"}, by the
+    beginning of a line; 250 else. `said` is what it heard."""
+
+    def __init__(self, answers=(), offers=(), reverse=()):
+        self.answers, self.offers, self.reverse, self.said = dict(answers), offers, reverse, []
+        self.received = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        sock, _ = self.listener.accept()
+        with sock, sock.makefile("rb") as lines:
+            sock.sendall(b"220 host.test ESMTP\r\n")
+            for line in lines:
+                text = line.decode("utf-8", "replace").rstrip("\r\n")
+                self.said.append(text)
+                answer = self.answer(text)
+                if text.upper().startswith("BDAT "):
+                    self.said.append(lines.read(int(text.split()[1])))
+                sock.sendall(answer.replace("\n", "\r\n").encode() + b"\r\n")
+                if text.upper().startswith("QUIT"):
+                    return
+                if text.split(" ")[0] in ("ATRN", "TURN") and answer.startswith("250"):
+                    return self.reversed(sock, lines)
+
+    def answer(self, text):
+        for start, answer in self.answers.items():
+            if text.startswith(start):
+                return answer
+        if text.startswith("EHLO"):
+            lines = ["host.test", *self.offers]
+            return "\n".join(f"250{'-' if i + 1 < len(lines) else ' '}{line}" for i, line in enumerate(lines))
+        return "250 2.0.0 ok"
+
+    def reversed(self, sock, lines):
+        """We are the client now: each step is what to send, after the reply to the one before."""
+        for step in self.reverse:
+            self.received.append(lines.readline().decode())
+            while self.received[-1][3:4] == "-":
+                self.received.append(lines.readline().decode())
+            sock.sendall(step.encode())
+        self.received.append(lines.readline().decode())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.thread.join(5)
+
+
+def asked(host, *words):
+    done = subprocess.run([postrider.COMMAND, *words[:1], *words[1:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=30)
+    return done.returncode, done.stdout, done.stderr
+
+
+PEOPLE = ('domain "sys.test" { aliases = "file:$place/aliases"  deliver = "maildir:$mail/%u" }\n'
+          'domain "any.test" { recipients = any  deliver = "discard" }\n')
+
+
+def test_verify_and_expand_ask_the_server_on_this_machine(make_server, place):
+    server = make_server(PEOPLE)
+    (server.place / "aliases").write_text("team: root, daemon, far@else.test\naway: far@else.test\n")
+    server.start()
+
+    def told(*words):
+        done = server.command(*words)
+        return done.returncode, done.stdout
+    assert told("verify", "root@sys.test") == (0, "root <root@sys.test>\n")
+    assert told("verify", "daemon") == (0, "daemon <daemon@sys.test>\n")
+    assert told("verify", "away") == (0, "goes on to <far@else.test>\n")
+    assert told("verify", "no-such-user@sys.test") == (67, "nobody\n")
+    assert told("verify", "whoever@any.test")[0] == 75
+    assert told("verify", "x@else.test")[0] == 68
+    assert told("expand", "team") == (0, "root <root@sys.test>\ndaemon <daemon@sys.test>\n<far@else.test>\n")
+    assert [row["address"] for row in server.rows("expand", "team")] == ["root@sys.test", "daemon@sys.test", "far@else.test"]
+    assert server.command("verify").returncode == 64
+    assert server.command("verify", "a\nb").returncode == 64
+
+
+@pytest.mark.parametrize("answer,status,said", [
+    ("250 2.1.5 Fred <fred@x.test>", 0, "Fred <fred@x.test>\n"),
+    ("250-2.1.5 <a@x.test>\n250 2.1.5 <b@x.test>", 0, "<a@x.test>\n<b@x.test>\n"),
+    ("251 User not local; will forward to <a@y.test>", 0, "User not local; will forward to <a@y.test>\n"),
+    ("252 2.5.2 try RCPT", 75, "try RCPT\n"), ("550 5.1.1 nobody", 67, "nobody\n"),
+    ("551 5.7.1 try <a@y.test>", 68, "try <a@y.test>\n"), ("553 ambiguous", 67, "ambiguous\n"),
+    ("502 5.5.1 no", 69, "no\n"), ("451 4.3.0 later", 75, "later\n"), ("250 \x1b[2J", 0, "\\x1b[2J\n"),
+])
+def test_verify_asks_another_server(answer, status, said):
+    with Host({"VRFY fred": answer}) as host:
+        assert asked(host, "verify", "--host", f"127.0.0.1:{host.port}", "fred")[:2] == (status, said)
+
+
+def test_a_list_of_a_thousand_from_another_server_is_printed_whole():
+    lines = [f"250{'-' if i < 999 else ' '}2.1.5 <u{i}@x.test>" for i in range(1000)]
+    with Host({"EXPN all": "\n".join(lines)}) as host:
+        status, said, _ = asked(host, "expand", "--host", f"127.0.0.1:{host.port}", "all")
+    assert status == 0 and said.split() == [f"<u{i}@x.test>" for i in range(1000)]
+
+
+@pytest.mark.parametrize("answers,status,words", [
+    ({"ETRN": "250 2.0.0 ok"}, 0, ["a.test: started", "b.test: started"]),
+    ({"ETRN a": "251 2.0.0 none", "ETRN b": "253 2.0.0 3 pending"}, 0, ["a.test: nothing waits", "b.test: started, mail waits"]),
+    ({"ETRN a": "459 4.7.1 no"}, 77, ["a.test: not allowed", "b.test: started"]),
+    ({"ETRN b": "458 4.3.0 busy"}, 75, ["a.test: started", "b.test: cannot be started now"]),
+    ({"ETRN": "502 5.5.1 no"}, 69, ["a.test: refused"]),       # and no more is asked
+])
+def test_etrn_tells_what_each_domain_heard(answers, status, words):
+    with Host(answers) as host:
+        code, said, _ = asked(host, "etrn", f"127.0.0.1:{host.port}", "a.test", "b.test")
+    assert code == status
+    assert [line.split(" (")[0] for line in said.splitlines()] == words
+
+
+def test_etrn_knows_all_forms_of_a_name():
+    with Host() as host:
+        assert asked(host, "etrn", f"127.0.0.1:{host.port}", "@a.test", "#queue")[0] == 0
+    assert host.said[1:3] == ["ETRN @a.test", "ETRN #queue"]
+    assert asked(None, "etrn", "127.0.0.1:1", "a b")[0] == 64
+    assert asked(None, "etrn", "127.0.0.1:1")[0] == 64
+
+
+REVERSED = ["EHLO host.test\r\n", "MAIL FROM:<s@host.test>\r\n", "RCPT TO:<alice@example.org>\r\n", "DATA\r\n",
+            "Subject: fetched\r\n\r\nx\r\n.\r\n", "QUIT\r\n"]
+
+
+@pytest.mark.parametrize("words,command", [(["--atrn", "a.test,b.test"], "ATRN a.test,b.test"), (["--all"], "ATRN"),
+                                           (["--turn"], "TURN")])
+def test_fetch_is_the_pipe_between_a_server_and_ours(world, words, command):
+    with Host({command: "250 2.0.0 reversing"}, reverse=REVERSED) as host:
+        status, said, errors = asked(host, "fetch", f"127.0.0.1:{host.port}", *words, "--to", f"127.0.0.1:{world.port}")
+    assert (status, said) == (0, "fetched\n"), errors
+    assert host.said[-1] == command
+    assert [line[:3] for line in host.received if line[3:4] == " "] == ["220", "250", "250", "250", "354", "250", "221"]
+    world.wait_mail("alice@example.org")
+
+
+def test_fetch_tells_when_the_connection_is_cut(world):
+    with Host({"ATRN": "250 2.0.0 reversing"}, reverse=REVERSED[:3]) as host:
+        status, said, _ = asked(host, "fetch", f"127.0.0.1:{host.port}", "--all", "--to", f"127.0.0.1:{world.port}")
+    assert (status, said) == (75, "broken off\n")
+
+
+@pytest.mark.parametrize("answer,status,said", [
+    ("453 4.0.0 You have no mail", 0, "no mail"), ("450 4.7.1 refused", 75, "refused"), ("451 4.3.0 later", 75, "cannot"),
+    ("502 5.5.1 no", 69, "the server does not"), ("530 5.7.0 log in", 77, "a login"), ("500 what", 77, "refused"),
+])
+def test_fetch_tells_why_there_is_nothing(answer, status, said):
+    with Host({"ATRN": answer}) as host:
+        code, words, _ = asked(host, "fetch", f"127.0.0.1:{host.port}", "--all")
+    assert code == status and words.startswith(said)
+
+
+def test_fetch_needs_to_know_how():
+    assert asked(None, "fetch", "127.0.0.1:1")[0] == 64
+    assert asked(None, "fetch", "127.0.0.1:1", "--all", "--turn")[0] == 64
+    assert asked(None, "fetch", "127.0.0.1:1", "--atrn", "a b")[0] == 64
+
+
+def test_send_says_every_parameter_that_it_is_told(world):
+    with Host(offers=("SIZE 1000", "CHUNKING", "BINARYMIME", "DSN")) as host:
+        done = send(world, "--envid", "x y", "--notify", "SUCCESS", "--orcpt", "rfc822;a@b", "--by", "120;R", "--hold", "1h",
+                    "--priority", "2", "--rrvs", "2024-01-31", "--smtputf8", "--mail-param", "X=1", "--rcpt-param", "Y=2",
+                    "--binary", "--chunk", "4", "--xforward", "ADDR=192.0.2.1", "--verb", "saml", port=host.port,
+                    data=b"A: b\r\n\r\n\0\n")
+    assert done.returncode == 0, done
+    assert host.said[1:] == [
+        "XFORWARD ADDR=192.0.2.1",
+        f"SAML FROM:<{SENDER}> SIZE=10 BODY=BINARYMIME ENVID=x+20y BY=120;R HOLDFOR=3600 MT-PRIORITY=2 SMTPUTF8 X=1",
+        "RCPT TO:<alice@example.org> NOTIFY=SUCCESS ORCPT=rfc822;a@b RRVS=2024-01-31T00:00:00Z Y=2",
+        "BDAT 4", b"A: b", "BDAT 4", b"\r\n\r\n", "BDAT 2 LAST", b"\0\n", "QUIT"]
+
+
+def test_send_tells_scripts_the_whole_conversation(world):
+    done = send(world, "--json")
+    (row,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert row["exit"] == 0 and row["port"] == str(world.port)
+    assert [step["code"] for step in row["conversation"]] == [220, 250, 250, 250, 354, 250, 221]
+    assert row["conversation"][2]["say"].startswith(f"MAIL FROM:<{SENDER}>")
+
+
+def test_a_password_is_not_sent_where_everybody_could_read_it(world, place):
+    (place / "password").write_text("secret\n")
+    with Host(offers=("AUTH PLAIN LOGIN",)) as host:
+        done = send(world, "--user", "bob", "--password-file", place / "password", port=host.port)
+    assert done.returncode == 69 and not [line for line in host.said if line.startswith("AUTH")]
+    with Host({"AUTH PLAIN": "235 2.7.0 ok"}, offers=("AUTH PLAIN LOGIN",)) as host:
+        done = send(world, "--user", "bob", "--password-file", place / "password", "--tls", "off", "--bdat", port=host.port)
+    assert done.returncode == 0 and "AUTH PLAIN AGJvYgBzZWNyZXQ=" in host.said
+    assert b"AGJvYgBzZWNyZXQ" not in done.stdout        # and nobody reads it on the screen
+    with Host({"X-EXPS": "535 5.7.8 no"}, offers=("X-EXPS LOGIN PLAIN",)) as host:
+        done = send(world, "--user", "bob", "--password-file", place / "password", "--tls", "off", "--bdat", port=host.port)
+    assert done.returncode == 77 and [line for line in host.said if line.startswith("X-EXPS PLAIN ")]
+
+
+def test_probe_explains_what_is_offered(world):
+    done = world.command("probe", f"127.0.0.1:{world.port}")
+    assert done.returncode == 0 and re.search(r"^  PIPELINING +commands in groups", done.stdout, re.M)
+    (row,) = world.rows("probe", f"127.0.0.1:{world.port}")
+    assert {"line": "8BITMIME", "meaning": "octets above 127 (RFC 6152)"} in row["offers"]
+    assert [step.get("say") for step in row["conversation"]][-4:] == ["HELP", "NOOP", "RSET", "QUIT"]
+
+
+def test_tls_is_required_or_it_is_not_used_at_all(world):
+    with Host() as host:
+        assert asked(host, "probe", "--tls", "require", f"127.0.0.1:{host.port}")[0] == 69
+    with Host({"STARTTLS": "454 4.7.0 not now"}, offers=("STARTTLS",)) as host:
+        assert asked(host, "probe", "--tls", "require", f"127.0.0.1:{host.port}")[0] == 75
+    with Host(offers=("STARTTLS",)) as host:
+        assert asked(host, "probe", "--tls", "off", f"127.0.0.1:{host.port}")[0] == 0
+    assert "STARTTLS" not in host.said
+    assert asked(None, "probe", "--tls", "perhaps", "127.0.0.1:1")[0] == 64
+
+
 @pytest.mark.parametrize("words", [["nonsense"], ["queue", "nonsense"], ["queue", "list", "--nonsense"], []])
 def test_wrong_usage_ends_with_64_and_says_where_help_is(words):
     done = subprocess.run([postrider.COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -328,5 +550,5 @@ def test_help_names_every_command():
     done = subprocess.run([postrider.COMMAND, "help"], stdout=subprocess.PIPE, text=True)
     assert done.returncode == 0
     for verb in ("send", "queue list", "queue count", "queue show", "queue retry", "queue hold", "queue release",
-                 "queue remove", "status", "trace", "reload", "stop", "config check", "config show"):
+                 "queue remove", "status", "trace", "reload", "stop", "config check", "config show", "verify", "expand", "etrn", "fetch", "probe"):
         assert verb in done.stdout, verb

@@ -84,7 +84,7 @@ static bool printable(struct slice s)
     return true;
 }
 
-enum chunk_result chunk_parse(struct slice argument, struct chunk *c)
+enum chunk_result chunk_parse(struct slice argument, struct chunk_line *c)
 {
     bool too_long = argument.n > CHUNK_LINE - VERB - CRLF;
     uint32_t length;
@@ -128,7 +128,7 @@ static enum chunk_result refuse(struct chunk_in *in, enum chunk_label label, enu
 
 enum chunk_result chunk_take(struct chunk_in *in, struct slice argument, struct slice *whole)
 {
-    struct chunk c = { 0 };
+    struct chunk_line c = { 0 };
     enum chunk_result result = chunk_parse(argument, &c);
     unsigned act = moves[in->state][c.label].act;
 
@@ -152,9 +152,20 @@ void chunk_in_free(struct chunk_in *in)
 
 /* ------------------------------------------------------------- sending -- */
 
-bool chunk_put(struct chunk_out *out, struct buf *line)
+/* piece - what goes next. Blanks at the end of a line do not survive everywhere. */
+
+static struct slice piece(struct slice rest, size_t most)
 {
-    struct slice data = slice_first(out->rest, CHUNK_DATA);
+    struct slice data = slice_first(rest, most);
+
+    while (data.n < rest.n && data.n > 1 && data.p[data.n - 1] == ' ')
+        data.n--;
+    return data;
+}
+
+bool chunk_put(struct chunk_out *out, size_t most, struct buf *line)
+{
+    struct slice data = piece(out->rest, most);
     bool last = data.n == out->rest.n;
     enum chunk_label label = last ? CHUNK_LAST : out->begun ? CHUNK_NEXT : CHUNK_FIRST;
 

@@ -17,7 +17,8 @@
 
 enum {
     CHUNK_LINE       = 1024,        /* octets of a line, with verb or code, and CRLF */
-    CHUNK_DATA       = 960,         /* octets of data that we send in one chunk */
+    CHUNK_DATA       = 960,         /* octets of data that we send in one command */
+    CHUNK_REPLY      = 450,         /* and in one reply: those have 512 (RFC 5321 §4.5.3.1.5) */
     CHUNK_UNLABELLED = 520,         /* of a chunk without label, at most */
     CHUNK_TOTAL      = 256 << 10,   /* of a whole payload */
     CHUNK_COUNT      = 1024,        /* chunks of one transfer */
@@ -25,7 +26,7 @@ enum {
 
 enum chunk_label { CHUNK_BARE, CHUNK_FIRST, CHUNK_NEXT, CHUNK_LAST, CHUNK_LABELS };
 
-struct chunk {
+struct chunk_line {
     enum chunk_label label;
     struct slice     data;          /* in the line it was read from */
 };
@@ -46,7 +47,7 @@ unsigned chunk_code(enum chunk_result result);
 
 /* chunk_parse - everything behind the verb (or the code) and one space, without
  * CRLF. CHUNK_MORE: *c is good; else CHUNK_SYNTAX or CHUNK_TOO_LONG. */
-enum chunk_result chunk_parse(struct slice argument, struct chunk *c);
+enum chunk_result chunk_parse(struct slice argument, struct chunk_line *c);
 
 /* A transfer being received. All-zero to begin. */
 struct chunk_in {
@@ -67,6 +68,7 @@ struct chunk_out {
     bool         begun;
 };
 
-/* chunk_put - append the next chunk, always labelled, without verb and CRLF;
- * the payload must be printable ASCII and not empty. True: it was the last. */
-bool chunk_put(struct chunk_out *out, struct buf *line);
+/* chunk_put - append the next chunk of at most `most` octets of data, always labelled,
+ * without verb and CRLF; the payload must be printable ASCII, not empty, and not end
+ * with a blank: then no line does. True: it was the last. */
+bool chunk_put(struct chunk_out *out, size_t most, struct buf *line);

@@ -23,7 +23,7 @@ static struct talk_turn say(unsigned code, const char *text, struct buf *line)
 static struct talk_turn say_chunk(struct talk_server *t, struct buf *line)
 {
     buf_clear(line);
-    if (chunk_put(&t->out, line))
+    if (chunk_put(&t->out, CHUNK_REPLY, line))
         t->out = (struct chunk_out){ 0 };
     return (struct talk_turn){ .code = 200, .text = buf_view(line) };
 }
@@ -67,7 +67,7 @@ void talk_server_free(struct talk_server *t)
 static void command(struct talk_client *t, struct buf *line)
 {
     buf_puts(line, "X-LINK2STATE ");
-    chunk_put(&t->out, line);
+    chunk_put(&t->out, CHUNK_DATA, line);
     buf_puts(line, "\r\n");
 }
 

@@ -15,6 +15,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
 
 /*    NAME              code subject detail  default text */
 #define SMTP_REPLIES(R)                                                                  \
+    R(LINKSTATE,        200, BARE, 0,  "NEXT")                                            \
     R(HELP,             214, 0, 0,     "See RFC 5321")                                    \
     R(GREETING,         220, BARE, 0,  "ESMTP")                                           \
     R(READY_TLS,        220, 0, 0,     "Ready to start TLS")                              \

@@ -4,6 +4,7 @@
 #include "log/log.h"
 #include "smtpd/desk.h"
 #include "smtpd/fetch.h"
+#include "smtpd/linkstate.h"
 
 /* Tickets of other questions are small. */
 #define TICKETS (UINT64_C(1) << 62)
@@ -34,6 +35,17 @@ uint64_t desk_kick(struct smtpd *d, unsigned kind, struct slice name)
     return d->commits.queue != NULL
         && channel_send_msg_kick(d->commits.queue, &(struct msg_kick){
                .ticket = ticket, .kind = (uint8_t)kind, .name = name }, -1) ? ticket : 0;
+}
+
+uint64_t desk_linkstate(struct smtpd *d, const struct session *s, struct slice payload)
+{
+    uint64_t ticket = ticket_new(d);
+    char ip[IP_TEXT];
+
+    return d->commits.queue != NULL
+        && channel_send_msg_linkstate(d->commits.queue, &(struct msg_linkstate){
+               .ticket = ticket, .peer = slice_cstr(ip_text(&s->client, ip)),
+               .payload = payload }, -1) ? ticket : 0;
 }
 
 uint64_t desk_turn(struct smtpd *d, const struct session *s, uint32_t ndomains,
@@ -89,6 +101,21 @@ static bool on_kicked(struct smtpd *d, struct wire *w)
     return true;
 }
 
+static bool on_linkstate_done(struct smtpd *d, struct wire *w)
+{
+    struct msg_linkstate_done m;
+    struct client *c;
+
+    if (!msg_linkstate_done_get(w, &m) || m.fate > FATE_NEVER)
+        return false;
+    c = asker(d, m.ticket);
+    if (c != NULL) {
+        session_linkstate(&c->session, m.ticket, (enum fate)m.fate, m.payload);
+        client_go(c);
+    }
+    return true;
+}
+
 /* spoken_early - did the client say something that it could not yet know to say? */
 
 static bool spoken_early(struct client *c)
@@ -136,6 +163,7 @@ bool desk_receive(struct smtpd *d, struct channel *queue, uint32_t type, struct 
     switch (type) {
     case MSG_KICKED:      return on_kicked(d, w);
     case MSG_TURN_ANSWER: return on_turn_answer(d, w);
+    case MSG_LINKSTATE_DONE: return on_linkstate_done(d, w);
     case MSG_ADOPT:       return on_adopt(d, w, fd);
     default:              return child_receive_common(d->child, queue, type, w);
     }

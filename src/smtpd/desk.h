@@ -1,11 +1,12 @@
 /* desk.h - what smtpd and the queue say to each other beside commits: ETRN, TURN and
- * ATRN, and connections that we adopt.
+ * ATRN, link states, and connections that we adopt.
  */
 #pragma once
 #include "smtpd/client.h"
 
 /* For struct world: a ticket, or 0 while there is no queue. */
 uint64_t desk_kick(struct smtpd *d, unsigned kind, struct slice name);
+uint64_t desk_linkstate(struct smtpd *d, const struct session *s, struct slice payload);
 uint64_t desk_turn(struct smtpd *d, const struct session *s, uint32_t ndomains,
                    struct slice domains);
 

@@ -31,6 +31,7 @@ static const struct row {
     { FEATURE_ETRN,       NULL },
     { FEATURE_TURN,       NULL },
     { FEATURE_ATRN,       NULL },
+    { FEATURE_LINK2STATE, NULL },
     { FEATURE_XCLIENT,    on_xclient_names },
     { FEATURE_XFORWARD,   on_xforward_names },
     { FEATURE_SEND,       NULL },

@@ -5,6 +5,7 @@
 #include "mail/envelope.h"
 #include "mail/received.h"
 #include "smtpd/intake.h"
+#include "smtpd/linkstate.h"
 #include "smtpd/params.h"
 #include "smtpd/policy.h"
 #include "smtpd/verbs.h"
@@ -293,6 +294,7 @@ void session_aside_end(struct session *s)
 void session_renew(struct session *s)
 {
     session_aside_end(s);
+    linkstate_end(s);
     tx_drop(s);
     free((char *)(uintptr_t)s->helo.p);
     s->helo = (struct slice){ 0 };
@@ -613,6 +615,7 @@ void session_end(struct session *s)
     free((char *)(uintptr_t)s->tls_note.p);
     free((char *)(uintptr_t)s->name.p);
     free((char *)(uintptr_t)s->xforward.p);
+    linkstate_end(s);
     s->name = s->xforward = (struct slice){ 0 };
     s->helo = s->account = s->tls_note = (struct slice){ 0 };
 }

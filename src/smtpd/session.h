@@ -74,6 +74,7 @@ struct answer {
 };
 
 struct session;
+struct talk_server;
 
 /* asking - a command whose reply depends on an answer of the world. The command
  * sets it (session_ask) and says REPLY_NONE; whoever brings the answer calls
@@ -121,6 +122,9 @@ struct world {
     /* ETRN of this kind (enum kick_kind): answered later, with session_kicked() and the
      * ticket that is returned. 0: cannot be asked now. */
     uint64_t (*kick)(void *ctx, struct session *s, unsigned kind, struct slice name);
+    /* X-LINK2STATE's payload: answered later, with session_linkstate() and the ticket
+     * that is returned. 0: not now. */
+    uint64_t (*linkstate)(void *ctx, struct session *s, struct slice payload);
     /* TURN, ATRN: is there mail for these domains (as MSG_TURN_ASK has them)? The same,
      * with session_turned(). */
     uint64_t (*turn)(void *ctx, struct session *s, uint32_t ndomains, struct slice domains);
@@ -223,6 +227,7 @@ struct session {
     struct slice              account;      /* who has logged in; malloced, empty: nobody */
     uint64_t                  granted;      /* FEATURE() bits: see session_grants */
     aside_f                  *aside;        /* reads instead of the command loop, or NULL */
+    struct talk_server       *linkstate;    /* of X-LINK2STATE (linkstate.c), or NULL */
     void                     *aside_state;  /* of `aside`: freed by aside_free at the end */
     void                    (*aside_free)(void *state);
     struct asking             asking;

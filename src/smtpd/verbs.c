@@ -12,6 +12,7 @@
 #include "smtpd/ehlo.h"
 #include "smtpd/fetch.h"
 #include "smtpd/intake.h"
+#include "smtpd/linkstate.h"
 #include "smtpd/params.h"
 #include "smtpd/policy.h"
 #include "smtpd/secure.h"
@@ -57,6 +58,9 @@ const struct verb verbs[] = {
       FEATURE_XCLIENT, "XCLIENT name=value...: for whom you speak" },
     { "XFORWARD", on_xforward, S_START | S_READY, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN,
       FEATURE_XFORWARD, "XFORWARD name=value...: from whom the next message came" },
+    { "X-LINK2STATE", on_link2state, S_READY, REPLY_OUT_OF_ORDER, V_HELO | V_LAST,
+      FEATURE_LINK2STATE,
+      "X-LINK2STATE [FIRST|NEXT|LAST] CHUNK={length} data: the links that you know" },
     { "RSET", on_rset, S_COMMANDS, REPLY_OUT_OF_ORDER, V_PLAIN | V_JUNK | V_OPEN | V_ODMR,
       NO_FEATURE, "RSET: forget the message that was begun" },
     { "NOOP", on_noop, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN | V_ODMR, NO_FEATURE,

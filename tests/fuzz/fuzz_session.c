@@ -1,7 +1,10 @@
 /* fuzz_session.c - a whole session: any bytes in any pieces, any moods of the
- * world. A message exists only where the input has CRLF.CRLF, and never holds
- * a bare CR, a bare LF or a NUL; every reply is well formed. */
+ * world, at any listener. A message exists only where the input has CRLF.CRLF or
+ * LAST, and only BODY=BINARYMIME lets it hold a bare CR, a bare LF or a NUL; every
+ * reply is well formed. */
 #include "tests/fuzz/target.h"
+#include "smtpd/fetch.h"
+#include "smtpd/secure.h"
 #include "tests/unit/smtpd_world.h"
 
 enum mood {
@@ -17,6 +20,8 @@ static unsigned ends(struct slice in)
 
     for (size_t i = 0; i + 5 <= in.n; i++)
         n += memcmp(in.p + i, "\r\n.\r\n", 5) == 0;
+    for (size_t i = 0; i + 4 <= in.n; i++)
+        n += slice_ieq(slice_of(in.p + i, 4), SLICE_LIT("LAST"));
     return n;
 }
 
@@ -43,6 +48,31 @@ static void check_replies(struct script *w)
     buf_clear(&w->out);
 }
 
+/* binary - may the last message hold anything? */
+
+static bool binary(const struct script *w)
+{
+    struct envelope e;
+
+    must(envelope_get(buf_view(&w->envelope), &e));
+    must(!(e.flags & ENV_BARE) || (e.flags & ENV_BINARY));
+    return e.flags & ENV_BINARY;
+}
+
+/* answer - ETRN, TURN, ATRN, VRFY, EXPN, STARTTLS */
+
+static void answer(struct script *w, unsigned turn)
+{
+    if (w->s.wait == WAIT_SECURE)
+        session_secured(&w->s, SLICE_LIT("TLSv1.3 TLS_AES_256_GCM_SHA384"));
+    else if (w->s.wait != WAIT_ANSWER)
+        return;
+    else if (w->turning)
+        session_turned(&w->s, w->ticket, (enum fate)(turn % 3), turn % 2, turn % 5 == 4);
+    else
+        session_kicked(&w->s, w->ticket, (enum fate)(turn % 3), turn);
+}
+
 /* mind - let the world do what it does between two pieces */
 
 static void mind(struct script *w, unsigned mood, unsigned turn)
@@ -61,6 +91,8 @@ static void mind(struct script *w, unsigned mood, unsigned turn)
     }
     if (mood & QUEUE_LOST && turn % 7 == 6)
         session_queue_lost(&w->s);
+    if (turn % 2 == 1)
+        answer(w, turn);
     if (mood & TIME) {
         w->server.mono += 700 * turn;
         session_tick(&w->s);
@@ -78,7 +110,7 @@ static void run(struct script *w, unsigned mood, unsigned size, struct slice in)
         size = size * 5 % 97 + 1;
         mind(w, mood, turn);
         check_replies(w);
-        if (w->messages != before)
+        if (w->messages != before && !binary(w))
             check_text(buf_view(&w->text));
         before = w->messages;
     }
@@ -87,10 +119,11 @@ static void run(struct script *w, unsigned mood, unsigned size, struct slice in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const char *const clients[] = { "192.0.2.9", "10.0.0.1", "192.0.2.80", "192.0.2.81" };
     static struct conf *conf;
     struct slice in = target_input(data, size);
     struct script w;
-    unsigned mood;
+    unsigned mood, place;
 
     if (conf == NULL)
         conf = world_conf_parse();
@@ -98,7 +131,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     mood = data[0];
-    script_begin(&w, conf, mood & SINK ? 1 : 0, mood & TRUSTED ? "10.0.0.1" : "192.0.2.9");
+    place = mood & SINK ? 1 + data[1] % 5u : 0;
+    script_begin(&w, conf, place, clients[(mood & TRUSTED ? 1 : 0) + 2 * (data[1] % 2)]);
+    w.certificate = data[1] % 3 > 0;
+    if (data[1] % 5 == 4) {
+        w.s.account = slice_cstr(strdup("branch"));
+        session_grants(&w.s);
+    }
     w.slow_lookup = mood & SLOW_LOOKUP;
     w.slow_commit = mood & SLOW_COMMIT;
     w.no_files = mood & NO_FILES;

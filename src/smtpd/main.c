@@ -106,6 +106,11 @@ static uint64_t world_kick(void *ctx, struct session *s, unsigned kind, struct s
     return desk_kick(ctx, kind, name);
 }
 
+static uint64_t world_linkstate(void *ctx, struct session *s, struct slice payload)
+{
+    return desk_linkstate(ctx, s, payload);
+}
+
 static uint64_t world_turn(void *ctx, struct session *s, uint32_t ndomains, struct slice domains)
 {
     return desk_turn(ctx, s, ndomains, domains);
@@ -127,6 +132,7 @@ static const struct world world = {
     .known = world_known, .resolve = world_resolve, .room = world_room,
     .message_id = world_message_id, .lend = world_lend, .lend_back = world_lend_back,
     .commit = world_commit, .whois = world_whois, .kick = world_kick, .turn = world_turn,
+    .linkstate = world_linkstate,
      .secure = world_secure,
 };
 

@@ -362,8 +362,10 @@ static void look_after(struct queue *q, struct letter *m)
         return;
     if (m->flags & LETTER_ASTRAY)
         recover_astray(q, m);
-    if (steady_sure(&q->steady) && steady_future(&q->steady, m->arrived))
+    if (steady_sure(&q->steady) && steady_future(&q->steady, m->arrived)) {
+        times_shift(q, m, q->wall - m->arrived);
         m->arrived = q->wall;   /* or it would live for years */
+    }
     expired = letter_expired(q, m);
     for (job = job_next(m, NULL); expired && job != NULL; job = next) {
         next = job->next;
@@ -372,7 +374,7 @@ static void look_after(struct queue *q, struct letter *m)
     }
     report_consider(q, m);
     late = !(m->flags & (LETTER_WARNED | LETTER_HELD)) && steady_sure(&q->steady)
-        && sched_warn_due(q->sched, 0, steady_age(&q->steady, times_since(q, m)));
+        && sched_warn_due(q->sched, 0, times_age(q, m));
     job = job_next(m, NULL);
     if (late && job != NULL && !waits_for_people(job) && !(m->flags & LETTER_FAILING))
         report_warn(q, m, WARN_LATE);

@@ -138,9 +138,7 @@ static void tell(struct queue *q, const struct lease *l, const struct verdict *v
 
 bool letter_expired(const struct queue *q, const struct letter *m)
 {
-    int64_t age = steady_age(&q->steady, times_since(q, m));
-
-    return steady_sure(&q->steady) && sched_expired(q->sched, 0, age);
+    return steady_sure(&q->steady) && sched_expired(q->sched, 0, times_age(q, m));
 }
 
 void letter_finish(struct queue *q, struct letter *m, struct bundle *u)

@@ -67,9 +67,8 @@ bool times_note(struct queue *q, struct letter *m, const struct envelope *e)
         a.hold = 0;
     if (a.hold == 0 && a.by == 0 && a.verb != ASKED_SEND)
         return true;
-    t = make(q, m, &a);
-    return t != NULL
-        && (t->by == 0 || heap_insert(&q->deadlines, &t->deadline, q->mono + left(q, m, t->by)));
+    t = make(q, m, &a);         /* while the spool is read nobody knows how old it is: look soon */
+    return t != NULL && (t->by == 0 || heap_insert(&q->deadlines, &t->deadline, q->mono));
 }
 
 void times_forget(struct queue *q, struct letter *m)
@@ -95,6 +94,18 @@ void times_told(struct queue *q, struct letter *m)
         heap_remove(&q->deadlines, &t->deadline);
 }
 
+void times_shift(struct queue *q, struct letter *m, int64_t by)
+{
+    struct timed *t = find(q, m);
+
+    if (t == NULL)
+        return;
+    t->hold += t->hold != 0 ? by : 0;
+    t->by += t->by != 0 ? by : 0;
+    if (t->deadline.at != 0)
+        heap_insert(&q->deadlines, &t->deadline, q->mono);
+}
+
 int64_t times_wait(const struct queue *q, const struct letter *m)
 {
     const struct timed *t = find(q, m);
@@ -111,6 +122,13 @@ int64_t times_since(const struct queue *q, const struct letter *m)
     const struct timed *t = find(q, m);
 
     return t != NULL && t->hold > m->arrived ? t->hold : m->arrived;
+}
+
+/* times_age - never steady_age() of a moment that is to come: it would doubt the clock */
+
+int64_t times_age(const struct queue *q, const struct letter *m)
+{
+    return -left(q, m, times_since(q, m));
 }
 
 bool times_up(const struct queue *q, const struct letter *m)
@@ -132,7 +150,6 @@ enum failure times_failure(const struct queue *q, const struct letter *m)
 
 static void again(struct queue *q, struct timed *t, int64_t wait)
 {
-    heap_remove(&q->deadlines, &t->deadline);
     heap_insert(&q->deadlines, &t->deadline, q->mono + wait);
 }
 

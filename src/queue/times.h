@@ -31,11 +31,17 @@ const struct timed *times_get(const struct queue *q, const struct letter *m);
 /* times_told - he knows already (after a restart) */
 void times_told(struct queue *q, struct letter *m);
 
+/* times_shift - its arrival is found to have been so many ms later (a wrong clock) */
+void times_shift(struct queue *q, struct letter *m, int64_t by);
+
 /* times_wait - for so many ms more the sender wants it held; 0: it may go */
 int64_t times_wait(const struct queue *q, const struct letter *m);
 
 /* times_since - wall ms from which its lifetime counts: its arrival, or the end of the hold */
 int64_t times_since(const struct queue *q, const struct letter *m);
+
+/* times_age - ms since then; negative: that is to come */
+int64_t times_age(const struct queue *q, const struct letter *m);
 
 /* times_up - is it to fail because its time has passed? */
 bool times_up(const struct queue *q, const struct letter *m);

@@ -23,6 +23,7 @@ PACKAGES = {
     "dovecot": ["dovecot-core", "dovecot-lmtpd"],
     "nsd": ["nsd"],
     "krb5": ["krb5-kdc", "krb5-admin-server", "krb5-user", "gsasl"],
+    "fetchmail": ["fetchmail"],
 }
 
 

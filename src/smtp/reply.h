@@ -30,12 +30,14 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(SENDER_OK,        250, 1, 0,     "Sender ok")                                       \
     R(RCPT_OK,          250, 1, 5,     "Recipient ok")                                    \
     R(RCPT_MAIL_ONLY,   250, 1, 5,     "User not active now, so will do mail")             \
+    R(BLOB_OK,          250, BARE, 0,  "XEXCH50 OK")                                      \
     R(CHUNK_OK,         250, 0, 0,     "Ok")                                              \
     R(ACCEPTED,         250, 0, 0,     "Ok")                                              \
     R(VRFY_OK,          250, 1, 5,     "Yes")                                             \
     R(RCPT_FORWARD,     251, 1, 5,     "User not local; will forward")                    \
     R(CANNOT_VRFY,      252, 5, 2,     "Cannot VRFY user; try RCPT to attempt delivery")  \
     R(SEND_DATA,        354, BARE, 0,  "End data with <CRLF>.<CRLF>")                     \
+    R(SEND_BLOB,        354, BARE, 0,  "Send binary data")                                \
     R(SHUTTING_DOWN,    421, 3, 2,     "Service closing, try again later")                \
     R(TOO_MANY_ERRORS,  421, 7, 0,     "Too many errors")                                 \
     R(TOO_MUCH_JUNK,    421, 7, 0,     "Too many commands without mail")                  \

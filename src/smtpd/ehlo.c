@@ -34,6 +34,7 @@ static const struct row {
     { FEATURE_LINK2STATE, NULL },
     { FEATURE_XCLIENT,    on_xclient_names },
     { FEATURE_XFORWARD,   on_xforward_names },
+    { FEATURE_XEXCH50,    NULL },
     { FEATURE_SEND,       NULL },
     { FEATURE_SOML,       NULL },
     { FEATURE_SAML,       NULL },

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "smtpd/bdat.h"
 #include "smtpd/ehlo.h"
+#include "smtpd/exchange.h"
 #include "smtpd/fetch.h"
 #include "smtpd/intake.h"
 #include "smtpd/linkstate.h"
@@ -61,6 +62,8 @@ const struct verb verbs[] = {
     { "X-LINK2STATE", on_link2state, S_READY, REPLY_OUT_OF_ORDER, V_HELO | V_LAST,
       FEATURE_LINK2STATE,
       "X-LINK2STATE [FIRST|NEXT|LAST] CHUNK={length} data: the links that you know" },
+    { "XEXCH50", on_xexch50, S_RCPTS, REPLY_NEED_RCPT, V_HELO | V_LAST, FEATURE_XEXCH50,
+      "XEXCH50 size number: so many octets of properties go with the message" },
     { "RSET", on_rset, S_COMMANDS, REPLY_OUT_OF_ORDER, V_PLAIN | V_JUNK | V_OPEN | V_ODMR,
       NO_FEATURE, "RSET: forget the message that was begun" },
     { "NOOP", on_noop, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN | V_ODMR, NO_FEATURE,
@@ -101,6 +104,8 @@ static bool is_name(struct slice s, const char *name)
 
 static const struct verb *verb_find(struct slice name)
 {
+    if (is_name(name, "X-EXCH50"))      /* how some write it */
+        name = SLICE_LIT("XEXCH50");
     for (size_t i = 0; i < VERBS; i++)
         if (is_name(name, verbs[i].name))
             return &verbs[i];

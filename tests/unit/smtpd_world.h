@@ -51,7 +51,7 @@ static const char world_conf[] =
     "peer \"branch\" { accounts = {\"branch\"} domains = {\"branch.example\", \"b2.example\"}"
     " grant = {etrn, atrn, turn} }\n"
     "peer \"front\" { networks = {\"192.0.2.80\"} grant = {xclient, xforward} }\n"
-    "peer \"old\" { networks = {\"192.0.2.81\"} grant = {send, soml, saml} }\n"
+    "peer \"old\" { networks = {\"192.0.2.81\"} grant = {send, soml, saml, xexch50} }\n"
     "domain \"ours.example\" { recipients = any deliver = \"discard\" }\n"
     "trust { networks = {\"10.0.0.0/8\"} }\n";
 

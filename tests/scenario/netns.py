@@ -17,17 +17,18 @@ def works(command):
     return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def enter_or_skip(test_file):
-    """True: go on, we may make namespaces. False: the tests ran in a user namespace of their own, and passed."""
+def enter_or_skip(request):
+    """True: go on, we may make namespaces. False: this test ran in a user namespace of its own, and passed."""
     if not all(shutil.which(tool) for tool in ("ip", "unshare", "nsenter")):
         pytest.skip("iproute2 or util-linux is not installed")
     if os.environ.get(INSIDE) or (os.geteuid() == 0 and works(["unshare", "--net", "true"])):
         return True
     if not works([*ENTER, "unshare", "--net", "ip", "link", "set", "lo", "up"]):
         pytest.skip("neither root nor user namespaces may make network namespaces here")
-    done = subprocess.run([*ENTER, sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test_file],
-                          env={**os.environ, INSIDE: "1"}, cwd=os.path.dirname(test_file), check=False)
-    assert done.returncode == 0, "the tests failed in their user namespace"
+    done = subprocess.run([*ENTER, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                           f"{request.path}::{request.node.name}"],
+                          env={**os.environ, INSIDE: "1"}, cwd=request.path.parent, check=False)
+    assert done.returncode == 0, "the test failed in its user namespace"
     return False
 
 

@@ -9,9 +9,7 @@
 The cheap cable is cut: mail takes the other way, and comes back when it is mended.
 POSTRIDER_LINK_MESSAGES says how many messages (default 900; 10,000 in full).
 """
-import json
 import os
-import pathlib
 import re
 import subprocess
 import sys
@@ -108,8 +106,8 @@ class Network:
 
 
 @pytest.fixture
-def network(place):
-    if not netns.enter_or_skip(__file__):
+def network(place, request):
+    if not netns.enter_or_skip(request):
         yield None
         return
     made = Network(place)

@@ -46,7 +46,7 @@ static const struct { const char *name, *text; } dialogues[] = {
       "> HELP\n< 214 HELP and a command\n> HELP rset\n< 214 RSET: forget\n> HELP xyzzy\n< 504\n" },
     { "commands that take no argument", HELLO "> RSET x\n< 501\n> DATA x\n< 503\n> QUIT now\n< 501\n> NOOP anything\n< 250\n" },
     { "verbs of others and garbage (A038, A225)",
-      "> TURN\n< 502\n> STARTTLS\n< 454\n> EXPN x\n< 502\n> XEXCH50 -1 2\n< 500\n> DEBUG\n< 500\n"
+      "> TURN\n< 502\n> STARTTLS\n< 454\n> EXPN x\n< 502\n> XEXCH50 -1 2\n< 502\n> DEBUG\n< 500\n"
       "> MAILFROM:<>\n< 500\n> %s%s%n\n< 500\n> \033[2J\n< 500\n> \n< 500\n" },
     { "any case of a verb", "> eHlO c.example\n< 250 ENH\n> mAiL fRoM:<a@b.example>\n< 250 2.1.0\n" },
     { "bad names in EHLO (A031)",

@@ -267,7 +267,7 @@ static enum param_error on_rrvs(struct slice value, union command *c)
     bool more = slice_cut(value, ';', &when, &action);
 
     c->rcpt.has_rrvs = true;
-    c->rcpt.rrvs_reject = slice_ieq(action, SLICE_LIT("R"));
+    c->rcpt.rrvs_reject = !more || slice_ieq(action, SLICE_LIT("R"));     /* R when not said (§5.1.1) */
     return syntax(date_parse_stamp(when, &c->rcpt.rrvs)
                   && (!more || c->rcpt.rrvs_reject || slice_ieq(action, SLICE_LIT("C"))));
 }

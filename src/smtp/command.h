@@ -45,7 +45,7 @@ struct rcpt_command {
     struct slice   orcpt;       /* ORCPT=, "type;xtext" as it came (§4.2) */
     bool           has_rrvs;    /* RRVS= (RFC 7293 §3.1) */
     int64_t        rrvs;        /* wall ms */
-    bool           rrvs_reject; /* ";R": refuse where the next host cannot check */
+    bool           rrvs_reject; /* ";R", or nothing said: refuse where the next host cannot check */
 };
 
 enum { LINKPATH_MAX = 1000, LINKPATH_NODES = 32 };  /* octets and names of an XLINKPATH */

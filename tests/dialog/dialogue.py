@@ -6,7 +6,7 @@ from . import drills
 from .client import Client
 from .server import PATIENCE, Trouble, until
 
-GENERATOR = re.compile(r"\{(.+?)\*(\d+)\}", re.S)
+GENERATOR = re.compile(r"\{([^{]+?)\*(\d+)\}", re.S)
 ESCAPE = re.compile(r"\\(r|n|t|0|\\|x[0-9a-fA-F]{2})")
 PLAIN = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 STEP = re.compile(r"(?P<verb>[A-Za-z][A-Za-z-]*[+-]?)(?: (?P<who>[a-z0-9]+))?(?::(?: (?P<text>.*))?)?")

@@ -106,5 +106,24 @@ def both_ways(server, text):
         raise Trouble(f"at once: {at_once}\nslowly:  {slowly}")
 
 
+def link_states_without_end(server, octets):
+    """Chunks of so many octets, until the transfer is refused: then all that follows is."""
+    octets = int(octets)
+    client = commands(server, b"EHLO hub2.example\r\n")
+    chunk = b"CHUNK={%08x} %s\r\n" % (octets, b"x" * octets)
+    codes = []
+    for n in range(1100):
+        client.send(b"X-LINK2STATE " + (b"NEXT " if n else b"FIRST ") + chunk)
+        codes.append(client.reply().code)
+        if codes[-1] != "200":
+            break
+    client.send(b"X-LINK2STATE NEXT " + chunk)
+    codes.append(client.reply().code)
+    taken = min(1024, 262144 // octets)
+    if codes != ["200"] * taken + ["552", "503"]:
+        raise Trouble(f"{len(codes)} chunks were answered {codes[-3:]}")
+    client.close()
+
+
 DRILLS = {"every-string": every_string, "every-cut": every_cut, "every-reset": every_reset,
-          "both-ways": both_ways}
+          "both-ways": both_ways, "link-states-without-end": link_states_without_end}

@@ -1,10 +1,10 @@
-/* inside.h - one exchange, for the files that make it. */
+/* inside.h - one attempt, for the files that make it. */
 #pragma once
-#include "vault/exchange.h"
+#include "vault/attempt.h"
 
 enum state { WAITS, CHECKS, HELD };
 
-struct exchange {
+struct attempt {
     struct list         link;           /* in desk->all */
     struct list         line;           /* in desk->in_line */
     struct asker       *asker;          /* NULL: it has gone, while a thread works */
@@ -23,27 +23,27 @@ struct exchange {
     struct desk        *desk;
 };
 
-/* exchange_new - NULL: no memory */
-struct exchange *exchange_new(struct asker *asker, const struct msg_auth *m, int64_t now);
+/* attempt_new - NULL: no memory */
+struct attempt *attempt_new(struct asker *asker, const struct msg_auth *m, int64_t now);
 
-/* exchange_forget - the asker knows nothing of it any more; a thread may still hold it */
-void exchange_forget(struct exchange *x);
-void exchange_free(struct exchange *x);
+/* attempt_forget - the asker knows nothing of it any more; a thread may still hold it */
+void attempt_forget(struct attempt *x);
+void attempt_free(struct attempt *x);
 
-/* exchange_tell - how a login has ended that never became an exchange; text NULL: the
+/* attempt_tell - how a login has ended that never became an attempt; text NULL: the
  * usual words */
-void exchange_tell(struct asker *asker, uint64_t ticket, unsigned fate, enum auth_why why,
+void attempt_tell(struct asker *asker, uint64_t ticket, unsigned fate, enum auth_why why,
                    const char *text);
 
-/* exchange_finish - tell the verdict and free the exchange; text NULL: the usual words */
-void exchange_finish(struct exchange *x, unsigned fate, enum auth_why why, const char *text);
+/* attempt_finish - tell the verdict and free the attempt; text NULL: the usual words */
+void attempt_finish(struct attempt *x, unsigned fate, enum auth_why why, const char *text);
 
-/* exchange_say - send this; first: with the name of the mechanism */
-void exchange_say(struct exchange *x, bool first, bool has_data, const struct buf *data);
+/* attempt_say - send this; first: with the name of the mechanism */
+void attempt_say(struct attempt *x, bool first, bool has_data, const struct buf *data);
 
 /* --- serve.c: clients that log in here; login.c: we log in elsewhere --- */
 
 void serve_open(struct asker *asker, const struct msg_auth *m, int64_t now);
-void serve_step(struct exchange *x, struct slice data, int64_t now);
+void serve_step(struct attempt *x, struct slice data, int64_t now);
 void login_open(struct asker *asker, const struct msg_auth *m, int64_t now);
-void login_step(struct exchange *x, struct slice data);
+void login_step(struct attempt *x, struct slice data);

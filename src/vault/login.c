@@ -4,25 +4,25 @@
 
 /* clients - said, and perhaps all that there is to say: then 235 may be believed */
 
-static void clients(struct exchange *x, enum sasl_result result, bool first, bool has_data,
+static void clients(struct attempt *x, enum sasl_result result, bool first, bool has_data,
                     const struct buf *out)
 {
     switch (result) {
     case SASL_MORE:
-        exchange_say(x, first, has_data, out);
+        attempt_say(x, first, has_data, out);
         break;
     case SASL_DONE:
-        exchange_say(x, first, has_data, out);
-        exchange_finish(x, FATE_DONE, AUTH_OK, NULL);
+        attempt_say(x, first, has_data, out);
+        attempt_finish(x, FATE_DONE, AUTH_OK, NULL);
         break;
     case SASL_FAILED:
-        exchange_finish(x, FATE_LATER, AUTH_BAD, "the server did not prove who it is, or refuses our key");
+        attempt_finish(x, FATE_LATER, AUTH_BAD, "the server did not prove who it is, or refuses our key");
         break;
     case SASL_BROKEN:
-        exchange_finish(x, FATE_LATER, AUTH_MALFORMED, "the server's challenge is malformed");
+        attempt_finish(x, FATE_LATER, AUTH_MALFORMED, "the server's challenge is malformed");
         break;
     default:
-        exchange_finish(x, FATE_LATER, AUTH_TROUBLE, "this mechanism cannot be used now");
+        attempt_finish(x, FATE_LATER, AUTH_TROUBLE, "this mechanism cannot be used now");
     }
 }
 
@@ -33,7 +33,7 @@ static void why_none(struct asker *asker, const struct msg_auth *m)
     bool clear = (sasl_set_read(m->mechanisms) & (SASL_BIT(PLAIN) | SASL_BIT(LOGIN))) != 0
               && m->secure == 0;
 
-    exchange_tell(asker, m->ticket, FATE_LATER, clear ? AUTH_NEEDS_TLS : AUTH_NO_MECHANISM,
+    attempt_tell(asker, m->ticket, FATE_LATER, clear ? AUTH_NEEDS_TLS : AUTH_NO_MECHANISM,
                   clear ? "the server wants the password in clear text, without TLS"
                         : "the server offers no mechanism of ours");
 }
@@ -44,7 +44,7 @@ static void log_in(struct asker *asker, const struct msg_auth *m, const struct c
     struct buf out = BUF(SASL_MESSAGE_MAX);
     enum sasl_mechanism mechanism;
     enum sasl_result result;
-    struct exchange *x;
+    struct attempt *x;
     bool has_data;
 
     mechanism = sasl_client_choose(sasl_set_read(m->mechanisms), c, m->secure != 0);
@@ -52,15 +52,15 @@ static void log_in(struct asker *asker, const struct msg_auth *m, const struct c
         why_none(asker, m);
         return;
     }
-    x = exchange_new(asker, m, now);
+    x = attempt_new(asker, m, now);
     if (x != NULL) {
         x->mechanism = mechanism;
         x->client = sasl_client_new(&asker->desk->sasl, mechanism, c, m->host);
     }
     if (x == NULL || x->client == NULL) {
-        exchange_tell(asker, m->ticket, FATE_LATER, AUTH_TROUBLE, "no memory");
+        attempt_tell(asker, m->ticket, FATE_LATER, AUTH_TROUBLE, "no memory");
         if (x != NULL)
-            exchange_free(x);
+            attempt_free(x);
         return;
     }
     result = sasl_client_start(x->client, &has_data, &out);
@@ -73,13 +73,13 @@ void login_open(struct asker *asker, const struct msg_auth *m, int64_t now)
     const struct credential *c = credentials_find(&asker->desk->credentials, m->account);
 
     if (c == NULL)
-        exchange_tell(asker, m->ticket, FATE_LATER, AUTH_TROUBLE,
+        attempt_tell(asker, m->ticket, FATE_LATER, AUTH_TROUBLE,
                       "the credentials have no such entry");
     else
         log_in(asker, m, c, now);
 }
 
-void login_step(struct exchange *x, struct slice data)
+void login_step(struct attempt *x, struct slice data)
 {
     struct buf out = BUF(SASL_MESSAGE_MAX);
 

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "ipc/child.h"
 #include "log/log.h"
-#include "vault/exchange.h"
+#include "vault/attempt.h"
 #include "vault/keys.h"
 
 enum { TICK = 100 };        /* ms between looks at what is due */
@@ -71,21 +71,21 @@ static bool on_auth(struct channel *c, struct wire *w)
 
     if (!uv_is_active((uv_handle_t *)&vault.ticks))
         uv_timer_start(&vault.ticks, on_tick, TICK, TICK);
-    return msg_auth_get(w, &m) && exchange_open(c->user, &m, clock_mono());
+    return msg_auth_get(w, &m) && attempt_open(c->user, &m, clock_mono());
 }
 
 static bool on_step(struct channel *c, struct wire *w)
 {
     struct msg_auth_step m;
 
-    return msg_auth_step_get(w, &m) && exchange_step(c->user, &m, clock_mono());
+    return msg_auth_step_get(w, &m) && attempt_step(c->user, &m, clock_mono());
 }
 
 static bool on_cancel(struct channel *c, struct wire *w)
 {
     struct msg_auth_cancel m;
 
-    return msg_auth_cancel_get(w, &m) && exchange_cancel(c->user, &m);
+    return msg_auth_cancel_get(w, &m) && attempt_cancel(c->user, &m);
 }
 
 static bool on_sign(struct channel *c, struct wire *w)

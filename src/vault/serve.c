@@ -9,7 +9,7 @@
 
 /* log_login - a name that nobody has is not logged: it may be a password in the wrong place */
 
-static void log_login(const struct exchange *x, const char *result)
+static void log_login(const struct attempt *x, const char *result)
 {
     struct slice user = sasl_server_known(x->server) ? sasl_server_user(x->server)
                                                      : (struct slice){ 0 };
@@ -18,17 +18,17 @@ static void log_login(const struct exchange *x, const char *result)
               LF_STR("mechanism", sasl_name(x->mechanism)));
 }
 
-static void succeed(struct exchange *x, int64_t now)
+static void succeed(struct attempt *x, int64_t now)
 {
     throttle_succeeded(&x->desk->throttle, slice_cstr(x->host), sasl_server_user(x->server), now);
     count_add(logins, 1);
     log_login(x, "done");
-    exchange_finish(x, FATE_DONE, AUTH_OK, NULL);
+    attempt_finish(x, FATE_DONE, AUTH_OK, NULL);
 }
 
 /* hold - say no, a little later: the more often, the later */
 
-static void hold(struct exchange *x, int64_t now)
+static void hold(struct attempt *x, int64_t now)
 {
     x->due = now + throttle_failed(&x->desk->throttle, slice_cstr(x->host),
                                    sasl_server_user(x->server), now);
@@ -39,19 +39,19 @@ static void hold(struct exchange *x, int64_t now)
 
 /* refused - too many failures before: neither yes nor no, whatever the password is */
 
-static bool refused(struct exchange *x, int64_t now)
+static bool refused(struct attempt *x, int64_t now)
 {
     if (throttle_allows(&x->desk->throttle, slice_cstr(x->host), sasl_server_user(x->server), now))
         return false;
     count_add(logins_refused, 1);
     log_login(x, "too many failures");
-    exchange_finish(x, FATE_LATER, AUTH_TROUBLE, "too many failures");
+    attempt_finish(x, FATE_LATER, AUTH_TROUBLE, "too many failures");
     return true;
 }
 
 /* conclude - done or failed, as the mechanism or the thread found */
 
-static void conclude(struct exchange *x, enum sasl_result result, int64_t now)
+static void conclude(struct attempt *x, enum sasl_result result, int64_t now)
 {
     switch (result) {
     case SASL_DONE:
@@ -61,11 +61,11 @@ static void conclude(struct exchange *x, enum sasl_result result, int64_t now)
         hold(x, now);
         break;
     case SASL_BROKEN:
-        exchange_finish(x, FATE_NEVER, AUTH_MALFORMED, NULL);
+        attempt_finish(x, FATE_NEVER, AUTH_MALFORMED, NULL);
         break;
     default:
         log_login(x, "cannot be checked now");
-        exchange_finish(x, FATE_LATER, AUTH_TROUBLE, NULL);
+        attempt_finish(x, FATE_LATER, AUTH_TROUBLE, NULL);
     }
 }
 
@@ -75,26 +75,26 @@ static void next_in_line(struct desk *desk);
 
 static void on_thread(uv_work_t *work)
 {
-    struct exchange *x = work->data;
+    struct attempt *x = work->data;
 
     sasl_server_check(x->server);
 }
 
 static void checked(uv_work_t *work, int status)
 {
-    struct exchange *x = work->data;
+    struct attempt *x = work->data;
     struct desk *desk = x->desk;
 
     x->on_thread = false;
     desk->checking--;
     if (x->asker == NULL)
-        exchange_free(x);
+        attempt_free(x);
     else
         conclude(x, status == 0 ? sasl_server_checked(x->server) : SASL_LATER, clock_mono());
     next_in_line(desk);
 }
 
-static void begin_check(struct exchange *x)
+static void begin_check(struct attempt *x)
 {
     if (uv_queue_work(x->desk->loop, &x->work, on_thread, checked) != 0) {
         conclude(x, SASL_LATER, clock_mono());
@@ -107,14 +107,14 @@ static void begin_check(struct exchange *x)
 static void next_in_line(struct desk *desk)
 {
     while (desk->checking < CHECKS_AT_ONCE && desk->nin_line > 0) {
-        struct exchange *x = LIST_OWNER(list_pop(&desk->in_line), struct exchange, line);
+        struct attempt *x = LIST_OWNER(list_pop(&desk->in_line), struct attempt, line);
 
         desk->nin_line--;
         begin_check(x);
     }
 }
 
-static void check(struct exchange *x, int64_t now)
+static void check(struct attempt *x, int64_t now)
 {
     struct desk *desk = x->desk;
 
@@ -130,10 +130,10 @@ static void check(struct exchange *x, int64_t now)
     next_in_line(desk);
 }
 
-static void served(struct exchange *x, enum sasl_result result, const struct buf *out, int64_t now)
+static void served(struct attempt *x, enum sasl_result result, const struct buf *out, int64_t now)
 {
     if (result == SASL_MORE)
-        exchange_say(x, false, true, out);
+        attempt_say(x, false, true, out);
     else if (result == SASL_SLOW)
         check(x, now);
     else if ((result != SASL_DONE && result != SASL_FAILED) || !refused(x, now))
@@ -161,28 +161,28 @@ void serve_open(struct asker *asker, const struct msg_auth *m, int64_t now)
     enum sasl_mechanism mechanism = sasl_find(m->mechanisms);
     enum auth_why why = objection(asker->desk, m, mechanism);
     struct buf out = BUF(SASL_MESSAGE_MAX);
-    struct exchange *x;
+    struct attempt *x;
 
     if (why != AUTH_OK) {
-        exchange_tell(asker, m->ticket, FATE_NEVER, why, NULL);
+        attempt_tell(asker, m->ticket, FATE_NEVER, why, NULL);
         return;
     }
-    x = exchange_new(asker, m, now);
+    x = attempt_new(asker, m, now);
     if (x != NULL) {
         x->mechanism = mechanism;
         x->server = sasl_server_new(&asker->desk->sasl, mechanism);
     }
     if (x == NULL || x->server == NULL) {
-        exchange_tell(asker, m->ticket, FATE_LATER, AUTH_TROUBLE, "no memory");
+        attempt_tell(asker, m->ticket, FATE_LATER, AUTH_TROUBLE, "no memory");
         if (x != NULL)
-            exchange_free(x);
+            attempt_free(x);
         return;
     }
     served(x, sasl_server_start(x->server, m->has_initial, m->initial, &out), &out, now);
     buf_free(&out);
 }
 
-void serve_step(struct exchange *x, struct slice data, int64_t now)
+void serve_step(struct attempt *x, struct slice data, int64_t now)
 {
     struct buf out = BUF(SASL_MESSAGE_MAX);
 

@@ -1,4 +1,4 @@
-/* test_vault_exchange.c - logins from question to verdict, with askers of every kind. */
+/* test_vault_attempt.c - logins from question to verdict, with askers of every kind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/fate.h"
 #include "log/log.h"
-#include "vault/exchange.h"
+#include "vault/attempt.h"
 
 static struct desk desk;
 static struct asker smtpd, relay;
@@ -118,14 +118,14 @@ static void run(void)
 
 static bool open_with(uint64_t ticket, const char *mechanism, bool has_initial, struct slice initial)
 {
-    return exchange_open(&smtpd, &(struct msg_auth){
+    return attempt_open(&smtpd, &(struct msg_auth){
         .ticket = ticket, .mechanisms = slice_cstr(mechanism), .host = SLICE_LIT("192.0.2.1"),
         .secure = 1, .has_initial = has_initial, .initial = initial }, clock_mono());
 }
 
 static bool step(struct asker *asker, uint64_t ticket, struct slice data)
 {
-    return exchange_step(asker, &(struct msg_auth_step){ .ticket = ticket, .data = data }, clock_mono());
+    return attempt_step(asker, &(struct msg_auth_step){ .ticket = ticket, .data = data }, clock_mono());
 }
 
 #define RIGHT SLICE_LIT("\0alice\0wonder land")
@@ -180,7 +180,7 @@ static void what_cannot_begin_is_told_at_once(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_true(exchange_open(&smtpd, &(struct msg_auth){
+        assert_true(attempt_open(&smtpd, &(struct msg_auth){
             .ticket = i, .mechanisms = slice_cstr(cases[i].mechanism), .host = SLICE_LIT("192.0.2.1"),
             .secure = cases[i].secure, .has_initial = cases[i].initial, .initial = RIGHT }, 1));
         assert_int_equal(seen.dones, i + 1);
@@ -220,11 +220,11 @@ static void a_cancelled_exchange_says_nothing_more(void **state)
 {
     (void)state;
     assert_true(open_with(1, "LOGIN", false, (struct slice){ 0 }));
-    assert_true(exchange_cancel(&smtpd, &(struct msg_auth_cancel){ 1 }));
+    assert_true(attempt_cancel(&smtpd, &(struct msg_auth_cancel){ 1 }));
     assert_int_equal(smtpd.n, 0);
-    assert_true(exchange_cancel(&smtpd, &(struct msg_auth_cancel){ 1 }));
+    assert_true(attempt_cancel(&smtpd, &(struct msg_auth_cancel){ 1 }));
     assert_true(open_with(2, "PLAIN", true, WRONG));
-    assert_true(exchange_cancel(&smtpd, &(struct msg_auth_cancel){ 2 }));
+    assert_true(attempt_cancel(&smtpd, &(struct msg_auth_cancel){ 2 }));
     run();
     assert_int_equal(seen.dones, 0);
     assert_int_equal(smtpd.n, 0);
@@ -255,10 +255,10 @@ static void an_asker_may_go_at_any_moment(void **state)
 static void too_many_at_once_are_told_later(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < EXCHANGES_MAX; i++)
+    for (uint64_t i = 0; i < ATTEMPTS_MAX; i++)
         assert_true(open_with(i, "CRAM-MD5", false, (struct slice){ 0 }));
     assert_int_equal(seen.dones, 0);
-    assert_true(open_with(EXCHANGES_MAX, "CRAM-MD5", false, (struct slice){ 0 }));
+    assert_true(open_with(ATTEMPTS_MAX, "CRAM-MD5", false, (struct slice){ 0 }));
     assert_int_equal(seen.dones, 1);
     assert_int_equal(seen.fate, FATE_LATER);
     assert_int_equal(seen.why, AUTH_TROUBLE);
@@ -300,7 +300,7 @@ static void who_has_logged_in_before_is_let_in_despite_others(void **state)
 
 static bool log_in(const char *account, const char *offered, uint8_t secure)
 {
-    return exchange_open(&relay, &(struct msg_auth){
+    return attempt_open(&relay, &(struct msg_auth){
         .ticket = 5, .mechanisms = slice_cstr(offered), .account = slice_cstr(account),
         .host = SLICE_LIT("mx.test"), .secure = secure }, clock_mono());
 }

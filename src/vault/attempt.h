@@ -1,11 +1,11 @@
-/* exchange.h - the logins under way: who asked, how far they are, until when.
+/* attempt.h - the logins under way: who asked, how far they are, until when.
  *
  * No channel is known here: questions come by function call, answers leave by the
  * desk's two functions. Askers may be in hostile hands: exchanges, steps and time
  * are bounded, and a question that none of ours would ask makes its function
  * return false (then the channel is cut).
  *
- *     WAITS     for the other side's next message     exchange_step, _cancel, expiry
+ *     WAITS     for the other side's next message     attempt_step, _cancel, expiry
  *     CHECKS    a password, on a thread, or in line   checked
  *     HELD      "no" is said a little later            expiry
  */
@@ -19,8 +19,8 @@
 #include "vault/throttle.h"
 
 enum {
-    EXCHANGES_MAX   = 4096,     /* at the same time, of one asker */
-    EXCHANGE_STEPS  = 20,
+    ATTEMPTS_MAX   = 4096,     /* at the same time, of one asker */
+    ATTEMPT_STEPS  = 20,
     CHECKS_AT_ONCE  = 3,        /* passwords on threads; one of libuv's four stays free */
     CHECKS_WAITING  = 1000,     /* in line; beyond: later */
 };
@@ -61,6 +61,6 @@ void desk_tick(struct desk *desk, int64_t now);
 void asker_begin(struct asker *asker, struct desk *desk, bool relays);
 void asker_end(struct asker *asker);
 
-bool exchange_open(struct asker *asker, const struct msg_auth *m, int64_t now);
-bool exchange_step(struct asker *asker, const struct msg_auth_step *m, int64_t now);
-bool exchange_cancel(struct asker *asker, const struct msg_auth_cancel *m);
+bool attempt_open(struct asker *asker, const struct msg_auth *m, int64_t now);
+bool attempt_step(struct asker *asker, const struct msg_auth_step *m, int64_t now);
+bool attempt_cancel(struct asker *asker, const struct msg_auth_cancel *m);

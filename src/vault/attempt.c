@@ -1,4 +1,4 @@
-/* exchange.c - the life of an exchange, and the bounds of all of them. */
+/* attempt.c - the life of an attempt to log in, and the bounds of all of them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/fate.h"
@@ -12,12 +12,12 @@ static void key_write(char key[20], uint64_t ticket)
     memcpy(key, &ticket, sizeof ticket);
 }
 
-static struct slice exchange_key(const void *exchange)
+static struct slice attempt_key(const void *attempt)
 {
-    return slice_of(((const struct exchange *)exchange)->key, sizeof(uint64_t));
+    return slice_of(((const struct attempt *)attempt)->key, sizeof(uint64_t));
 }
 
-static struct exchange *find(const struct asker *asker, uint64_t ticket)
+static struct attempt *find(const struct asker *asker, uint64_t ticket)
 {
     char key[20];
 
@@ -27,9 +27,9 @@ static struct exchange *find(const struct asker *asker, uint64_t ticket)
 
 /* --- beginning and end ------------------------------------------------------------ */
 
-struct exchange *exchange_new(struct asker *asker, const struct msg_auth *m, int64_t now)
+struct attempt *attempt_new(struct asker *asker, const struct msg_auth *m, int64_t now)
 {
-    struct exchange *x = calloc(1, sizeof *x);
+    struct attempt *x = calloc(1, sizeof *x);
 
     if (x == NULL)
         return NULL;
@@ -50,20 +50,20 @@ struct exchange *exchange_new(struct asker *asker, const struct msg_auth *m, int
     return x;
 }
 
-/* exchange_forget - the asker knows nothing of it any more; a thread may still hold it */
+/* attempt_forget - the asker knows nothing of it any more; a thread may still hold it */
 
-void exchange_forget(struct exchange *x)
+void attempt_forget(struct attempt *x)
 {
     if (x->asker == NULL)
         return;
-    map_take(&x->asker->by_ticket, exchange_key(x));
+    map_take(&x->asker->by_ticket, attempt_key(x));
     x->asker->n--;
     x->asker = NULL;
 }
 
-void exchange_free(struct exchange *x)
+void attempt_free(struct attempt *x)
 {
-    exchange_forget(x);
+    attempt_forget(x);
     if (x->line.next != &x->line) {
         list_remove(&x->line);
         x->desk->nin_line--;
@@ -98,13 +98,13 @@ static void tell(struct asker *asker, uint64_t ticket, unsigned fate, enum auth_
         .text = slice_cstr(text != NULL ? text : words[why]) });
 }
 
-void exchange_tell(struct asker *asker, uint64_t ticket, unsigned fate, enum auth_why why,
+void attempt_tell(struct asker *asker, uint64_t ticket, unsigned fate, enum auth_why why,
                    const char *text)
 {
     tell(asker, ticket, fate, why, (struct slice){ 0 }, text);
 }
 
-void exchange_finish(struct exchange *x, unsigned fate, enum auth_why why, const char *text)
+void attempt_finish(struct attempt *x, unsigned fate, enum auth_why why, const char *text)
 {
     struct slice account = { 0 };
 
@@ -112,10 +112,10 @@ void exchange_finish(struct exchange *x, unsigned fate, enum auth_why why, const
         account = sasl_server_user(x->server);
     if (x->asker != NULL && !x->cancelled)
         tell(x->asker, x->ticket, fate, why, account, text);
-    exchange_free(x);
+    attempt_free(x);
 }
 
-void exchange_say(struct exchange *x, bool first, bool has_data, const struct buf *data)
+void attempt_say(struct attempt *x, bool first, bool has_data, const struct buf *data)
 {
     x->state = WAITS;
     x->desk->say(x->asker, &(struct msg_auth_say){
@@ -125,12 +125,12 @@ void exchange_say(struct exchange *x, bool first, bool has_data, const struct bu
 
 /* --- questions ------------------------------------------------------------------------------- */
 
-bool exchange_open(struct asker *asker, const struct msg_auth *m, int64_t now)
+bool attempt_open(struct asker *asker, const struct msg_auth *m, int64_t now)
 {
     if (find(asker, m->ticket) != NULL)
         return false;
-    if (asker->n >= EXCHANGES_MAX)
-        exchange_tell(asker, m->ticket, FATE_LATER, AUTH_TROUBLE, "too many logins at once");
+    if (asker->n >= ATTEMPTS_MAX)
+        attempt_tell(asker, m->ticket, FATE_LATER, AUTH_TROUBLE, "too many logins at once");
     else if (asker->relays)
         login_open(asker, m, now);
     else
@@ -138,16 +138,16 @@ bool exchange_open(struct asker *asker, const struct msg_auth *m, int64_t now)
     return true;
 }
 
-bool exchange_step(struct asker *asker, const struct msg_auth_step *m, int64_t now)
+bool attempt_step(struct asker *asker, const struct msg_auth_step *m, int64_t now)
 {
-    struct exchange *x = find(asker, m->ticket);
+    struct attempt *x = find(asker, m->ticket);
 
     if (x == NULL)
         return true;            /* it was over while this was on its way */
     if (x->state != WAITS)
         return false;
-    if (++x->steps > EXCHANGE_STEPS)
-        exchange_finish(x, FATE_NEVER, AUTH_MALFORMED, "too many steps");
+    if (++x->steps > ATTEMPT_STEPS)
+        attempt_finish(x, FATE_NEVER, AUTH_MALFORMED, "too many steps");
     else if (x->server != NULL)
         serve_step(x, m->data, now);
     else
@@ -158,34 +158,34 @@ bool exchange_step(struct asker *asker, const struct msg_auth_step *m, int64_t n
 /* let_go - nobody waits for it any more: but what failed has been counted, and what a
  * thread holds is freed by it */
 
-static void let_go(struct exchange *x)
+static void let_go(struct attempt *x)
 {
     if (x->on_thread)
-        exchange_forget(x);
+        attempt_forget(x);
     else
-        exchange_free(x);
+        attempt_free(x);
 }
 
-bool exchange_cancel(struct asker *asker, const struct msg_auth_cancel *m)
+bool attempt_cancel(struct asker *asker, const struct msg_auth_cancel *m)
 {
-    struct exchange *x = find(asker, m->ticket);
+    struct attempt *x = find(asker, m->ticket);
 
     if (x == NULL)
         return true;
     if (x->state == WAITS) {
-        exchange_free(x);
+        attempt_free(x);
         return true;
     }
     x->cancelled = true;        /* a password under way is still counted when it is wrong */
     return true;
 }
 
-static void due(struct exchange *x)
+static void due(struct attempt *x)
 {
     if (x->state == HELD)
-        exchange_finish(x, FATE_NEVER, AUTH_BAD, NULL);
+        attempt_finish(x, FATE_NEVER, AUTH_BAD, NULL);
     else if (x->state == WAITS)
-        exchange_finish(x, FATE_LATER, AUTH_TROUBLE, "nothing came for too long");
+        attempt_finish(x, FATE_LATER, AUTH_TROUBLE, "nothing came for too long");
 }
 
 void desk_tick(struct desk *desk, int64_t now)
@@ -193,7 +193,7 @@ void desk_tick(struct desk *desk, int64_t now)
     struct list *next;
 
     for (struct list *l = desk->all.next; l != &desk->all; l = next) {
-        struct exchange *x = LIST_OWNER(l, struct exchange, link);
+        struct attempt *x = LIST_OWNER(l, struct attempt, link);
 
         next = l->next;
         if (x->due <= now)
@@ -213,7 +213,7 @@ void asker_begin(struct asker *asker, struct desk *desk, bool relays)
     asker->desk = desk;
     asker->relays = relays;
     asker->n = 0;
-    asker->by_ticket = MAP(exchange_key);
+    asker->by_ticket = MAP(attempt_key);
 }
 
 void asker_end(struct asker *asker)
@@ -221,7 +221,7 @@ void asker_end(struct asker *asker)
     struct list *next;
 
     for (struct list *l = asker->desk->all.next; l != &asker->desk->all; l = next) {
-        struct exchange *x = LIST_OWNER(l, struct exchange, link);
+        struct attempt *x = LIST_OWNER(l, struct attempt, link);
 
         next = l->next;
         if (x->asker == asker)

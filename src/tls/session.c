@@ -22,10 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "tls/inside.h"
-
-/* AddressSanitizer takes a change of stacks for a return from functions, so it
- * must not keep the locals of what rests on the other one. */
-#define ON_JOB __attribute__((no_sanitize("address"), noinline))
+#include "tls/stacks.h"
 
 struct tls_session {
     SSL               *ssl;
@@ -52,11 +49,20 @@ static struct tls_session *running;     /* whose job it is */
 
 /* --- the wire ------------------------------------------------------------ */
 
+/* on_wire - every job comes by here, so it is noticed here that one runs */
+
+static void on_wire(void)
+{
+    if (ASYNC_get_current_job() != NULL)
+        stack_job();
+}
+
 static int wire_write(BIO *bio, const char *p, size_t n, size_t *written)
 {
     struct tls_session *t = BIO_get_data(bio);
     size_t room;
 
+    on_wire();
     BIO_clear_retry_flags(bio);
     *written = n;
     if (t->given_up)
@@ -74,6 +80,7 @@ static int wire_read(BIO *bio, char *p, size_t n, size_t *got)
 {
     struct tls_session *t = BIO_get_data(bio);
 
+    on_wire();
     BIO_clear_retry_flags(bio);
     if (t->in == NULL || t->in->n == 0) {
         BIO_set_retry_read(bio);
@@ -160,8 +167,10 @@ size_t key_ask(uint32_t key, enum tls_sign_kind kind, const unsigned char *p, si
         || (op = op_new(t, key, kind, p, n)) == NULL)
         return 0;
     t->op = op;
-    while (!op->answered && !t->given_up)
+    while (!op->answered && !t->given_up) {
         ASYNC_pause_job();
+        stack_job();
+    }
     t->op = NULL;
     if (!op->answered) {
         op_leave(op);
@@ -205,6 +214,7 @@ static int job_run(struct tls_session *t)
     running = t;
     ERR_clear_error();
     r = SSL_do_handshake(t->ssl);
+    stack_main();
     running = NULL;
     return r;
 }

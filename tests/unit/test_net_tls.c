@@ -1,10 +1,8 @@
 /* test_net_tls.c - streams that become secret, keys that are elsewhere, and pumps.
  *
  * Both ends are streams on one loop, joined by a socket pair; where the other side
- * must misbehave it is a bare descriptor. Under AddressSanitizer the stacks of
- * handshakes that rest are changed with longjmp, which it follows; clang's needs
- * ASAN_OPTIONS=detect_stack_use_after_return=0 only if code of the owner's were to
- * run there, and none does.
+ * must misbehave it is a bare descriptor. AddressSanitizer must have nothing to say,
+ * not even of the stacks on which handshakes rest (src/tls/stacks.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -26,7 +26,7 @@ static void success_is_reported_to_who_asked_and_to_nobody_else(void **state)
 
         world.report[0] = '\0';
         commit(&(struct mail){ .sender = "s@partner.test",
-                               .rcpts = { { "a@partner.test", .notify = cases[i].notify } } });
+                               .rcpts = { { .address = "a@partner.test", .notify = cases[i].notify } } });
         work(0);
         before = world.nheard;
         answer(FATE_DONE, cases[i].how);
@@ -43,7 +43,7 @@ static void a_report_has_what_the_sender_gave(void **state)
 {
     (void)state;
     commit(&(struct mail){ .sender = "s@partner.test", .ret = "HDRS", .envid = "QQ+2B1",
-        .rcpts = { { "a@partner.test", .notify = "SUCCESS", .orcpt = "rfc822;Bob+2Bx@example.org" } } });
+        .rcpts = { { .address = "a@partner.test", .notify = "SUCCESS", .orcpt = "rfc822;Bob+2Bx@example.org" } } });
     work(0);
     answer(FATE_DONE, DELIVERY_RELAYED);
     assert_true(told("Original-Envelope-Id: QQ+1\r\n") || told("Original-Envelope-Id: QQ+1"));
@@ -58,8 +58,8 @@ static void success_and_failure_of_one_letter_share_a_report(void **state)
 
     (void)state;
     commit(&(struct mail){ .sender = "s@partner.test",
-        .rcpts = { { "a@partner.test", .notify = "SUCCESS" }, { "b@ours.test" },
-                   { "c@ours.test", .notify = "NEVER" } } });
+        .rcpts = { { .address = "a@partner.test", .notify = "SUCCESS" }, { .address = "b@ours.test" },
+                   { .address = "c@ours.test", .notify = "NEVER" } } });
     work(0);
     assert_int_equal(world.nheard, 2);
     before = world.nheard;
@@ -81,7 +81,7 @@ static void success_is_told_of_once_even_over_a_restart(void **state)
 {
     (void)state;
     commit(&(struct mail){ .sender = "s@partner.test",
-        .rcpts = { { "a@partner.test", .notify = "SUCCESS" }, { "b@ours.test" } } });
+        .rcpts = { { .address = "a@partner.test", .notify = "SUCCESS" }, { .address = "b@ours.test" } } });
     work(0);
     result(0, FATE_DONE, DELIVERY_RELAYED, TROUBLE_NONE);
     work(0);                                    /* durable; the report waits for b */
@@ -102,7 +102,7 @@ static void of_what_was_told_a_restart_tells_no_more(void **state)
 {
     (void)state;
     commit(&(struct mail){ .sender = "s@partner.test",
-        .rcpts = { { "a@partner.test", .notify = "SUCCESS" }, { "b@ours.test" } } });
+        .rcpts = { { .address = "a@partner.test", .notify = "SUCCESS" }, { .address = "b@ours.test" } } });
     work(0);
     result(0, FATE_DONE, DELIVERY_RELAYED, TROUBLE_NONE);
     result(1, FATE_LATER, DELIVERY_FINAL, TROUBLE_NONE);
@@ -118,7 +118,7 @@ static void of_what_was_told_a_restart_tells_no_more(void **state)
 static void nobody_is_told_of_success_without_a_sender(void **state)
 {
     (void)state;
-    commit(&(struct mail){ .sender = "", .rcpts = { { "a@partner.test", .notify = "SUCCESS" } } });
+    commit(&(struct mail){ .sender = "", .rcpts = { { .address = "a@partner.test", .notify = "SUCCESS" } } });
     work(0);
     answer(FATE_DONE, DELIVERY_RELAYED);
     assert_int_equal(world.nheard, 1);
@@ -176,7 +176,7 @@ static void failure_is_reported_unless_the_sender_said_never(void **state)
         size_t before;
 
         commit(&(struct mail){ .sender = "s@partner.test",
-                               .rcpts = { { "a@partner.test", .notify = cases[i].notify } } });
+                               .rcpts = { { .address = "a@partner.test", .notify = cases[i].notify } } });
         work(0);
         before = world.nheard;
         answer(FATE_NEVER, DELIVERY_FINAL);
@@ -192,7 +192,7 @@ static void a_delay_is_told_of_once(void **state)
 {
     (void)state;
     commit(&(struct mail){ .sender = "s@partner.test",
-        .rcpts = { { "a@ours.test" }, { "b@ours.test", .notify = "NEVER" } } });
+        .rcpts = { { .address = "a@ours.test" }, { .address = "b@ours.test", .notify = "NEVER" } } });
     work(0);
     answer(FATE_LATER, DELIVERY_FINAL);
     for (int i = 0; i < 5 * 60; i++) {
@@ -216,7 +216,7 @@ static void nobody_is_warned_who_does_not_want_it(void **state)
 {
     (void)state;
     commit(&(struct mail){ .sender = "s@partner.test",
-        .rcpts = { { "a@ours.test", .notify = "FAILURE" } } });
+        .rcpts = { { .address = "a@ours.test", .notify = "FAILURE" } } });
     work(0);
     answer(FATE_LATER, DELIVERY_FINAL);
     for (int i = 0; i < 5 * 60; i++) {
@@ -235,7 +235,7 @@ static void a_report_is_as_secret_and_as_urgent_as_its_message(void **state)
 {
     (void)state;
     commit(&(struct mail){ .sender = "s@partner.test", .flags = ENV_REQUIRETLS, .priority = "-4",
-        .rcpts = { { "a@partner.test" } } });
+        .rcpts = { { .address = "a@partner.test" } } });
     work(0);
     answer(FATE_NEVER, DELIVERY_FINAL);
     assert_string_equal(last_heard()->sender, "");
@@ -250,7 +250,7 @@ static void a_report_to_a_reader_beyond_ascii_says_so(void **state)
 {
     (void)state;
     commit(&(struct mail){ .sender = "s\xc3\xa9@partner.test", .flags = ENV_UTF8,
-        .rcpts = { { "a@partner.test" } } });
+        .rcpts = { { .address = "a@partner.test" } } });
     work(0);
     answer(FATE_NEVER, DELIVERY_FINAL);
     assert_true(last_heard()->flags & ENV_UTF8);

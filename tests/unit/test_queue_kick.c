@@ -26,9 +26,9 @@ static uint64_t kicked(enum kick_kind kind, const char *name)
 static void what_a_route_holds_goes_to_its_domains_host(void **state)
 {
     (void)state;
-    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@wait.test" } } });
-    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@sub.wait.test" }, { "b@two.wait.test" },
-                                                            { "c@sub.wait.test" } } });
+    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@wait.test" } } });
+    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@sub.wait.test" }, { .address = "b@two.wait.test" },
+                                                            { .address = "c@sub.wait.test" } } });
     work(0);
     assert_int_equal(world.nheard, 0);
     assert_int_equal(kicked(KICK_NODE, "Wait.Test"), 1);
@@ -48,7 +48,7 @@ static void it_is_held_again_when_it_could_not_be_delivered(void **state)
     uint64_t id;
 
     (void)state;
-    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@wait.test" } } });
+    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@wait.test" } } });
     work(0);
     pass(6LL * 24 * HOUR, HOUR);                /* what is held does not grow old */
     kicked(KICK_NODE, "wait.test");
@@ -68,8 +68,8 @@ static void deferred_mail_goes_now_and_back_off_is_forgotten(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++)
-        commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@there.test" } } });
-    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@elsewhere.test" } } });
+        commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@there.test" } } });
+    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@elsewhere.test" } } });
     work(0);
     assert_int_equal(world.nheard, 4);
     for (size_t i = 0; i < 4; i++)
@@ -90,8 +90,8 @@ static void deferred_mail_goes_now_and_back_off_is_forgotten(void **state)
 static void of_a_shared_host_only_the_wanted_go(void **state)
 {
     (void)state;
-    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@partner.test" } } });
-    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@other.test" } } });
+    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@partner.test" } } });
+    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@other.test" } } });
     work(0);
     for (size_t i = 0; i < 2; i++)
         result(i, FATE_LATER, DELIVERY_FINAL, TROUBLE_NONE);
@@ -111,9 +111,9 @@ static void a_queue_is_known_by_destination_or_pattern(void **state)
     };
 
     (void)state;
-    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@sub.wait.test" } } });
-    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@there.test" } } });
-    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@partner.test" } } });
+    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@sub.wait.test" } } });
+    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@there.test" } } });
+    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@partner.test" } } });
     work(0);
     for (size_t i = 0; i < 2; i++)
         result(i, FATE_LATER, DELIVERY_FINAL, TROUBLE_NONE);
@@ -131,7 +131,7 @@ static void a_second_one_while_the_first_is_at_work_starts_nothing(void **state)
 {
     (void)state;
     for (int i = 0; i < 2500; i++)
-        commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@wait.test" } } });
+        commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@wait.test" } } });
     work(0);
     assert_true(kick(KICK_NODE, "wait.test"));
     queue_work(world.queue);
@@ -150,8 +150,8 @@ static void what_a_person_or_the_sender_holds_stays(void **state)
     uint64_t id;
 
     (void)state;
-    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@wait.test" } } });
-    commit(&(struct mail){ .sender = "s@e.test", .hold = HOUR, .rcpts = { { "b@there.test" } } });
+    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@wait.test" } } });
+    commit(&(struct mail){ .sender = "s@e.test", .hold = HOUR, .rcpts = { { .address = "b@there.test" } } });
     work(0);
     query(QUERY_HOLD, id);
     assert_int_equal(kicked(KICK_NODE, "wait.test"), 0);

@@ -14,7 +14,7 @@ static void mail_is_held_until_its_sender_wants_it_to_go(void **state)
 
     (void)state;
     id = commit(&(struct mail){ .sender = "s@e.test", .hold = 3LL * HOUR,
-                                .rcpts = { { "a@partner.test" }, { "b@ours.test" } } });
+                                .rcpts = { { .address = "a@partner.test" }, { .address = "b@ours.test" } } });
     pass(2LL * HOUR, 10 * MINUTE);
     assert_int_equal(world.nheard, 0);
     query(QUERY_LIST, id);
@@ -34,7 +34,7 @@ static void a_person_may_release_it_before_and_that_stays(void **state)
 
     (void)state;
     id = commit(&(struct mail){ .sender = "s@e.test", .hold = 3LL * HOUR,
-                                .rcpts = { { "a@partner.test" } } });
+                                .rcpts = { { .address = "a@partner.test" } } });
     work(0);
     query(QUERY_RELEASE, id);
     assert_int_equal(world.done_count, 1);
@@ -47,7 +47,7 @@ static void its_lifetime_begins_when_it_may_go(void **state)
 {
     (void)state;
     commit(&(struct mail){ .sender = "s@e.test", .hold = 6LL * 24 * HOUR,
-                           .rcpts = { { "a@ours.test" } } });
+                           .rcpts = { { .address = "a@ours.test" } } });
     pass(6LL * 24 * HOUR + MINUTE, HOUR);
     assert_int_equal(world.nheard, 1);
     answer(FATE_LATER, DELIVERY_FINAL);
@@ -62,7 +62,7 @@ static void what_is_late_returns_at_its_deadline(void **state)
 {
     (void)state;
     commit(&(struct mail){ .sender = "s@partner.test", .by = HOUR, .by_mode = "R",
-                           .rcpts = { { "a@ours.test" }, { "b@wait.test" } } });
+                           .rcpts = { { .address = "a@ours.test" }, { .address = "b@wait.test" } } });
     work(0);
     answer(FATE_LATER, DELIVERY_FINAL);
     while (world_mono < HOUR - 3 * MINUTE) {
@@ -83,7 +83,7 @@ static void what_an_agent_has_at_its_deadline_returns_when_it_is_back(void **sta
 {
     (void)state;
     commit(&(struct mail){ .sender = "s@partner.test", .by = MINUTE, .by_mode = "R",
-                           .rcpts = { { "a@ours.test" } } });
+                           .rcpts = { { .address = "a@ours.test" } } });
     pass(2 * MINUTE, SECOND);
     assert_int_equal(world.nheard, 1);
     answer(FATE_LATER, DELIVERY_FINAL);
@@ -96,7 +96,7 @@ static void what_is_late_and_goes_on_is_told_of_once(void **state)
 
     (void)state;
     commit(&(struct mail){ .sender = "s@partner.test", .by = HOUR, .by_mode = "N",
-                           .rcpts = { { "a@ours.test" }, { "b@ours.test", .notify = "NEVER" } } });
+                           .rcpts = { { .address = "a@ours.test" }, { .address = "b@ours.test", .notify = "NEVER" } } });
     work(0);
     answer(FATE_LATER, DELIVERY_FINAL);
     for (int i = 0; i < 6 * 60; i++) {
@@ -136,7 +136,7 @@ static void a_trace_is_told_of_each_relay(void **state)
 
         world.report[0] = '\0';
         commit(&(struct mail){ .sender = "s@partner.test", .by = HOUR, .by_mode = cases[i].mode,
-                               .rcpts = { { "a@partner.test", .notify = cases[i].notify } } });
+                               .rcpts = { { .address = "a@partner.test", .notify = cases[i].notify } } });
         work(0);
         before = world.nheard;
         answer(FATE_DONE, cases[i].how);
@@ -165,7 +165,7 @@ static void what_is_urgent_goes_first(void **state)
         char to[40];
 
         snprintf(to, sizeof to, "a@d%zu.test", i);
-        ids[i] = commit(&(struct mail){ .sender = "s@e.test", .priority = levels[i], .rcpts = { { to } } });
+        ids[i] = commit(&(struct mail){ .sender = "s@e.test", .priority = levels[i], .rcpts = { { .address = to } } });
     }
     work(0);
     queue_peer(world.queue, &world.relay, ROLE_RELAY, 9, &ops, NULL);
@@ -191,7 +191,7 @@ static void terminals_come_first_and_then_as_the_verb_says(void **state)
         size_t before;
 
         commit(&(struct mail){ .sender = "s@partner.test", .verb = cases[i].verb,
-                               .rcpts = { { "a@ours.test" } } });
+                               .rcpts = { { .address = "a@ours.test" } } });
         work(0);
         assert_string_equal(last_heard()->destination, "terminal:");
         before = world.nheard;
@@ -211,7 +211,7 @@ static void terminals_come_first_and_then_as_the_verb_says(void **state)
 static void after_a_restart_only_the_mailbox_is_left(void **state)
 {
     (void)state;
-    commit(&(struct mail){ .sender = "s@partner.test", .verb = "SAML", .rcpts = { { "a@ours.test" } } });
+    commit(&(struct mail){ .sender = "s@partner.test", .verb = "SAML", .rcpts = { { .address = "a@ours.test" } } });
     work(0);
     answer(FATE_DONE, DELIVERY_FINAL);
     restart();
@@ -222,7 +222,7 @@ static void after_a_restart_only_the_mailbox_is_left(void **state)
 static void other_domains_get_it_as_mail(void **state)
 {
     (void)state;
-    commit(&(struct mail){ .sender = "s@partner.test", .verb = "SEND", .rcpts = { { "a@partner.test" } } });
+    commit(&(struct mail){ .sender = "s@partner.test", .verb = "SEND", .rcpts = { { .address = "a@partner.test" } } });
     work(0);
     assert_string_equal(last_heard()->destination, "host:127.0.0.1:2600");
 }
@@ -230,7 +230,7 @@ static void other_domains_get_it_as_mail(void **state)
 static void a_send_that_nobody_sees_in_an_hour_fails(void **state)
 {
     (void)state;
-    commit(&(struct mail){ .sender = "s@partner.test", .verb = "SEND", .rcpts = { { "a@ours.test" } } });
+    commit(&(struct mail){ .sender = "s@partner.test", .verb = "SEND", .rcpts = { { .address = "a@ours.test" } } });
     work(0);
     for (int i = 0; i < 62 && !told("Action: failed"); i++) {
         if (!last_heard()->answered)
@@ -250,7 +250,7 @@ static void people_see_what_was_asked(void **state)
     (void)state;
     id = commit(&(struct mail){ .sender = "s@e.test", .flags = ENV_UTF8 | ENV_REQUIRETLS, .ret = "FULL",
         .envid = "QQ1", .verb = "SAML", .priority = "3", .hold = HOUR, .by = 5LL * HOUR, .by_mode = "NT",
-        .rcpts = { { "a@ours.test", .notify = "SUCCESS,DELAY", .orcpt = "rfc822;b+40x" } } });
+        .rcpts = { { .address = "a@ours.test", .notify = "SUCCESS,DELAY", .orcpt = "rfc822;b+40x" } } });
     work(0);
     query(QUERY_SHOW, id);
     assert_non_null(strstr(world.row, "\"flags\":[\"SMTPUTF8\",\"REQUIRETLS\"]"));
@@ -270,7 +270,7 @@ static void the_agents_note_stands_in_the_log_and_costs_nothing(void **state)
     static char longest[9000];
 
     (void)state;
-    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@partner.test" } } });
+    commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@partner.test" } } });
     work(0);
     assert_false(say_result(&world.relay, &(struct msg_result){ .job = last_heard()->job,
         .note = slice_of(longest, sizeof longest) }));
@@ -303,7 +303,7 @@ static void a_broken_record_is_held_for_a_person(void **state)
     uint64_t id;
 
     (void)state;
-    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@partner.test" } } });
+    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@partner.test" } } });
     work(0);
     queue_close(world.queue);
     disk_mem_unlock(world.disk);

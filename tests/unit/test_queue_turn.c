@@ -61,7 +61,7 @@ static void answer_all(enum fate fate, uint8_t trouble)
 static void some_mail(int n, const char *to)
 {
     for (int i = 0; i < n; i++)
-        commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { to } } });
+        commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = to } } });
     work(0);
 }
 
@@ -93,7 +93,7 @@ static void only_its_recipients_go(void **state)
 {
     (void)state;
     commit(&(struct mail){ .sender = "s@e.test", .rcpts = {
-        { "a@sub.wait.test" }, { "b@two.wait.test" }, { "c@sub.wait.test" }, { "d@elsewhere.test" } } });
+        { .address = "a@sub.wait.test" }, { .address = "b@two.wait.test" }, { .address = "c@sub.wait.test" }, { .address = "d@elsewhere.test" } } });
     work(0);
     assert_int_equal(world.nheard, 1);          /* d */
     assert_int_equal(waiting("sub.wait.test"), 1);
@@ -114,7 +114,7 @@ static void deferred_mail_of_the_domain_goes_too(void **state)
     uint64_t id;
 
     (void)state;
-    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@there.test" } } });
+    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@there.test" } } });
     work(0);
     answer(FATE_LATER, DELIVERY_FINAL);
     assert_int_equal(waiting("there.test"), 1);
@@ -165,7 +165,7 @@ static void a_lost_connection_leaves_the_mail_as_it_was(void **state)
     uint64_t id;
 
     (void)state;
-    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@wait.test" } } });
+    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@wait.test" } } });
     some_mail(5, "a@wait.test");
     assert_int_equal(waiting("wait.test"), 6);
     go();
@@ -215,7 +215,7 @@ static void what_a_person_holds_meanwhile_stays_held(void **state)
     uint64_t id;
 
     (void)state;
-    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { "a@there.test" } } });
+    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@there.test" } } });
     work(0);
     answer(FATE_LATER, DELIVERY_FINAL);
     assert_int_equal(waiting("there.test"), 1);
@@ -230,7 +230,7 @@ static void what_a_person_holds_meanwhile_stays_held(void **state)
 static void a_refused_recipient_is_reported(void **state)
 {
     (void)state;
-    commit(&(struct mail){ .sender = "s@partner.test", .rcpts = { { "a@wait.test" } } });
+    commit(&(struct mail){ .sender = "s@partner.test", .rcpts = { { .address = "a@wait.test" } } });
     work(0);
     assert_int_equal(waiting("wait.test"), 1);
     go();

@@ -13,7 +13,7 @@ struct want {
     size_t         n;           /* more than one: of KICK_NODE only */
 };
 
-enum { WANT_NAMES = 256, WANT_NAME = 512 };
+enum { WANT_NAMES = 1000, WANT_NAME = 512 };
 
 /* want_read - names in the form of MSG_TURN_ASK.domains; false: malformed, too many or
  * no memory (*malformed says which) */

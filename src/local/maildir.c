@@ -142,7 +142,7 @@ bool maildir_path(struct slice template, struct slice address,
     *path = (struct maildir_path){ 0 };
     if (template.n == 0 || template.p[0] != '/')
         return bad_template(why, template);
-    if (mailbox_parse(address, &arena, &m) != ADDRESS_OK)
+    if (mailbox_parse_utf8(address, true, &arena, &m) != ADDRESS_OK)
         ok = no_such_user(why);
     else
         ok = path_expand(template, &m, path, why);

@@ -99,7 +99,7 @@ static bool address_ok(struct slice address)
     struct mailbox m;
     bool ok = address.n < ADDRESS_BYTES
            && (slice_ieq(address, SLICE_LIT("postmaster"))
-               || (mailbox_parse(address, &a, &m) == ADDRESS_OK && slice_ieq(m.text, address)));
+               || (mailbox_parse_utf8(address, true, &a, &m) == ADDRESS_OK && slice_ieq(m.text, address)));
 
     arena_free(&a);
     return ok;

@@ -202,6 +202,20 @@ static void begin_address(struct whois *w, struct slice address)
     run(w);
 }
 
+/* read_address - whoever asks in UTF-8 has said so before (smtpd); a domain in Unicode
+ * becomes ASCII, as our names are */
+
+static bool read_address(struct slice text, struct arena *a, struct mailbox *m)
+{
+    struct buf ascii = BUF(DOMAIN_UNICODE);
+    bool ok = mailbox_parse_utf8(text, true, a, m) == ADDRESS_OK;
+
+    if (ok && !utf8_ascii(m->domain))
+        ok = domain_to_ascii(m->domain, &ascii) && mailbox_domain(m, buf_view(&ascii), a);
+    buf_free(&ascii);
+    return ok;
+}
+
 /* begin_name - a name alone, to be looked for in all our domains */
 
 static void begin_name(struct whois *w, struct slice text, struct arena *a)
@@ -209,8 +223,7 @@ static void begin_name(struct whois *w, struct slice text, struct arena *a)
     struct slice whole = arena_printf(a, "%.*s@x", SLICE(text));
     struct mailbox m;
 
-    if (whole.n == 0 || mailbox_parse(whole, a, &m) != ADDRESS_OK
-        || m.text.n >= sizeof w->local) {
+    if (whole.n == 0 || !read_address(whole, a, &m) || m.text.n >= sizeof w->local) {
         answer_now(w, 550);
         return;
     }
@@ -226,7 +239,6 @@ static void begin_name(struct whois *w, struct slice text, struct arena *a)
 
 void whois_ask(struct whois *w, struct resolver *r, struct slice text)
 {
-    struct buf ascii = BUF(2 * WHOIS_TEXT);
     struct arena a = ARENA(64 << 10);
     struct mailbox m;
 
@@ -234,16 +246,13 @@ void whois_ask(struct whois *w, struct resolver *r, struct slice text)
     w->question.answered = one_answered;
     w->found.bytes = BUF(ENTRIES_BYTES);
     w->possible.bytes = BUF(ENTRIES_BYTES);
-    if (!utf8_ascii(text) && address_to_ascii(text, &ascii))
-        text = buf_view(&ascii);
     if (text.n > WHOIS_TEXT)
         answer_now(w, 550);
-    else if (mailbox_parse(text, &a, &m) == ADDRESS_OK)
+    else if (read_address(text, &a, &m))
         begin_address(w, m.text);
     else
         begin_name(w, text, &a);
     arena_free(&a);
-    buf_free(&ascii);
 }
 
 void whois_end(struct whois *w)

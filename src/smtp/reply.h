@@ -96,6 +96,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(BAD_MAILBOX,      553, 1, 3,     "Mailbox name not allowed")                        \
     R(VRFY_AMBIGUOUS,   553, 1, 4,     "Ambiguous")                                       \
     R(NEED_UTF8,        553, 6, 7,     "Address needs SMTPUTF8, which is not offered")    \
+    R(NEED_UTF8_REPLY,  553, 6, 8,     "Say SMTPUTF8 to be told: the answer is in UTF-8") \
     R(OUT_OF_STEP,      554, 5, 0,     "Did not wait for a reply")                        \
     R(NO_VALID_RCPTS,   554, 5, 1,     "No valid recipients")                             \
     R(EARLY_TALKER,     554, 5, 0,     "Did not wait for the greeting")                   \

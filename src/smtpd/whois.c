@@ -159,6 +159,20 @@ static void say_entries(struct paper *p, const char *before, const struct whois_
     }
 }
 
+/* needs_utf8 - is there an address that cannot be told in ASCII (RFC 6531 §3.7.4.2)? */
+
+static bool needs_utf8(const struct whois_answer *answer)
+{
+    struct wire w = wire_reader(answer->entries);
+
+    for (uint32_t i = 0; i < answer->nentries && !w.bad; i++) {
+        wire_get_bytes(&w);
+        if (!utf8_ascii(wire_get_bytes(&w)))
+            return true;
+    }
+    return false;
+}
+
 void session_whois(struct session *s, uint64_t ticket, const struct whois_answer *answer)
 {
     static struct paper p;
@@ -170,6 +184,10 @@ void session_whois(struct session *s, uint64_t ticket, const struct whois_answer
         how = saying_find(252);
     if (how == NULL) {
         session_say(s, REPLY_LOCAL_TROUBLE);
+        return;
+    }
+    if (!s->whois_utf8 && needs_utf8(answer)) {
+        session_say(s, REPLY_NEED_UTF8_REPLY);
         return;
     }
     p.session = s;

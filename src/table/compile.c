@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include "base/ascii.h"
 #include "base/date.h"
+#include "base/utf8.h"
+#include "mail/address_idn.h"
 #include "smtp/address.h"
 #include "table/secrets.h"
 #include "table/table.h"
@@ -59,6 +61,20 @@ static void complain(struct compile *c, unsigned line, const char *fmt, ...)
 
 /* --- addresses ------------------------------------------------------------- */
 
+/* read_address - UTF-8 may stand in both parts (RFC 6531); the domain becomes ASCII */
+
+static bool read_address(struct compile *c, struct slice text, struct mailbox *m)
+{
+    struct buf ascii = BUF(DOMAIN_UNICODE);
+    bool ok = mailbox_parse_utf8(text, true, &c->arena, m) == ADDRESS_OK;
+
+    if (ok && !utf8_ascii(m->domain))
+        ok = domain_to_ascii(m->domain, &ascii)
+          && mailbox_domain(m, buf_view(&ascii), &c->arena);
+    buf_free(&ascii);
+    return ok;
+}
+
 /* canonical - an address or local part as the tables spell it; *local: it has no
  * domain. False: malformed. */
 
@@ -67,10 +83,10 @@ static bool canonical(struct compile *c, struct slice text, struct slice *out, b
     struct slice whole = text;
     struct mailbox m;
 
-    *local = mailbox_parse(text, &c->arena, &m) != ADDRESS_OK;
+    *local = !read_address(c, text, &m);
     if (*local) {
         whole = arena_printf(&c->arena, "%.*s@x", SLICE(text));
-        if (whole.n == 0 || mailbox_parse(whole, &c->arena, &m) != ADDRESS_OK)
+        if (whole.n == 0 || !read_address(c, whole, &m))
             return false;
     }
     *out = m.text;

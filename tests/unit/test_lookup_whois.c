@@ -62,7 +62,8 @@ static void write_aliases(void)
 
     assert_non_null(f);
     fputs("team: bob, smith@sys.test, far@else.test\nboss: bob\naway: far@else.test\n"
-          "fred: smith@sys.test\nill: sick@sys.test\ncircle: circle2\ncircle2: circle\nhuge:", f);
+          "fred: smith@sys.test\nill: sick@sys.test\ncircle: circle2\ncircle2: circle\n"
+          "b\303\274ro: bob, j\303\274rgen@m\303\274ller.test\nhuge:", f);
     for (int i = 0; i <= WHOIS_ENTRIES; i++)
         fprintf(f, " u%d@else.test,\n", i);
     fputs("most:", f);
@@ -242,7 +243,9 @@ static void a_domain_may_be_asked_for_in_unicode(void **state)
     (void)state;
     check("x@m\303\274ller.test", false, true, 252, "");
     check("m\303\274ller@sys.test", false, true, 550, "");
-    check("m\303\274ller", false, true, 550, "");
+    check("m\303\274ller", false, true, 252, "");
+    check("b\303\274ro", false, true, 250, "<b\303\274ro@file.test>");
+    check("b\303\274ro@file.test", true, true, 250, "<bob@file.test> <j\303\274rgen@xn--mller-kva.test>");
 }
 
 static void a_long_name_is_cut_between_letters(void **state)

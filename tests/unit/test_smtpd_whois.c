@@ -237,6 +237,22 @@ static void a_name_shows_in_utf8_only_to_who_asked_for_it(void **state)
     script_end(&w);
 }
 
+static void an_address_in_utf8_is_told_only_to_who_can_take_it(void **state)
+{
+    static const char *const one[] = { "|j\303\274rgen@ours.example" };
+    struct script w;
+
+    (void)state;
+    greet(&w, "10.0.0.1");
+    feed(&w, "VRFY j SMTPUTF8");
+    answer(&w, 250, 1, one);
+    said(&w, "250 2.1.5 <j\303\274rgen@ours.example>\r\n");
+    feed(&w, "EXPN j");
+    answer(&w, 250, 1, one);
+    said(&w, "553 5.6.8 Say SMTPUTF8 to be told: the answer is in UTF-8\r\n");
+    script_end(&w);
+}
+
 static void a_name_cannot_end_a_line_of_the_reply(void **state)
 {
     static const char *const one[] = { "x\r\n250 y\033[2J|j@ours.example" };
@@ -304,6 +320,7 @@ int main(void)
         cmocka_unit_test(what_is_asked_reaches_lookup_without_brackets_and_parameters),
         cmocka_unit_test(malformed_questions_reach_nobody),
         cmocka_unit_test(a_name_shows_in_utf8_only_to_who_asked_for_it),
+        cmocka_unit_test(an_address_in_utf8_is_told_only_to_who_can_take_it),
         cmocka_unit_test(a_name_cannot_end_a_line_of_the_reply),
         cmocka_unit_test(a_list_of_a_thousand_comes_whole),
         cmocka_unit_test(without_an_answer_the_client_hears_later),

@@ -210,16 +210,19 @@ void queue_at(struct queue *q, int64_t mono, int64_t wall)
     steady_see(&q->steady, mono, wall);
 }
 
-void queue_reroute(struct queue *q)
+void queue_reroute(struct queue *q, reroute_f *wanted)
 {
     struct letter *m;
 
+    if (q->nmoved > 0)
+        wanted = NULL;          /* the last round had not seen them all */
     q->routes++;
     free(q->moved);
     q->nmoved = 0;
     q->moved = calloc(q->letters.n + 1, sizeof *q->moved);
     for (size_t at = 0; q->moved != NULL && (m = roster_next(&q->letters, &at)) != NULL; )
-        q->moved[q->nmoved++] = m->entry.id;
+        if (wanted == NULL || wanted(q, m))
+            q->moved[q->nmoved++] = m->entry.id;
 }
 
 void queue_reconf(struct queue *q, const struct conf *conf)
@@ -230,7 +233,7 @@ void queue_reconf(struct queue *q, const struct conf *conf)
     q->confs++;
     sched_reconf(q->sched, &s);
     queue_links_reconf(q);
-    queue_reroute(q);
+    queue_reroute(q, NULL);
 }
 
 /* move_some - a reload must not stop mail: route again a few at a time */

@@ -188,8 +188,10 @@ uint64_t letter_size(struct queue *q, const struct letter *m, struct slice body)
 /* letter_drop - it is removed and durable: free it */
 void letter_drop(struct queue *q, struct letter *m);
 
-/* queue_reroute - route all waiting mail again, a few at a time */
-void queue_reroute(struct queue *q);
+/* queue_reroute - route waiting mail again, a few letters at a time: those that
+ * `wanted` picks (NULL: all) */
+typedef bool reroute_f(const struct queue *q, struct letter *m);
+void queue_reroute(struct queue *q, reroute_f *wanted);
 
 /* letter_start - its jobs leave PARKED as its flags and routes say */
 void letter_start(struct queue *q, struct letter *m);

@@ -10,6 +10,8 @@
 static const int64_t TALK_MAX = 5 * 60 * 1000;  /* ms for one exchange */
 static const int64_t SETTLE_MAX = 60 * 1000;    /* ms after the start until what we know has to do */
 
+static const int64_t PAUSE = 100;               /* ms between looks, unless something came */
+
 static const struct slice KIND = SLICE_INIT("link:");
 
 /* One connector of the configuration: an exchange over it, and what was last seen of it. */
@@ -27,6 +29,7 @@ struct links {
     uint64_t           seen;        /* generation that everything was routed by */
     int64_t            begun;
     bool               settled;     /* each neighbour was asked, or had its time */
+    int64_t            next;        /* when there may be something to do (mono ms) */
     size_t             nasks;
     struct ask         asks[LINKS_CONNECTORS];
 };
@@ -112,6 +115,7 @@ void queue_links_reconf(struct queue *q)
 
     if (q->links == NULL)
         return;
+    q->links->next = 0;
     n = connectors_of(q->conf, connectors);
     nspaces = spaces_of(q->conf, spaces);
     if (!links_configure(q->links->node, &settings, spaces, nspaces, connectors, n, q->mono,
@@ -219,6 +223,7 @@ bool queue_links_asked(struct queue *q, struct peer *p, const struct msg_exchang
         return false;
     if (a == NULL || a->relay != p->serial)
         return true;
+    q->links->next = 0;
     more = links_asked(q->links->node, slice_cstr(a->name), outcomes[m->fate], m->payload,
                        q->mono, q->wall, &next);
     if (!more)
@@ -234,9 +239,11 @@ bool queue_links_heard(struct queue *q, struct peer *p, const struct msg_linksta
     struct buf answer = BUF(LINKS_TABLE + 8);
     enum fate fate = FATE_LATER;
 
-    if (q->links != NULL)
+    if (q->links != NULL) {
+        q->links->next = 0;
         fate = links_heard(q->links->node, m->payload, q->mono, q->wall, &answer) ? FATE_DONE
                                                                                   : FATE_NEVER;
+    }
     if (fate != FATE_DONE)
         buf_clear(&answer);
     if (p->ops->linkstate_done != NULL)
@@ -259,6 +266,7 @@ void queue_links_met(struct queue *q, struct slice destination, enum trouble tro
 
     if (q->links == NULL || !slice_istarts(destination, KIND) || connector.n == 0)
         return;
+    q->links->next = 0;
     if (trouble == TROUBLE_HOST || trouble == TROUBLE_SESSION)
         links_failed(q->links->node, connector, q->mono);
     else if (trouble == TROUBLE_NONE)
@@ -266,6 +274,24 @@ void queue_links_met(struct queue *q, struct slice destination, enum trouble tro
 }
 
 /* ----------------------------------------------------------------- work -- */
+
+/* may_move - has the letter mail that the links carry, or may carry now? Its envelope
+ * need not be read for that. */
+
+static bool may_move(const struct queue *q, struct letter *m)
+{
+    static const struct slice mx = SLICE_INIT("mx:");
+
+    for (struct job *job = NULL; (job = job_next(m, job)) != NULL; ) {
+        struct slice to = slice_of(job->sched.dest->text, job->sched.dest->n);
+
+        if (job->sched.dest->lane == LANE_RELAY
+            && (!slice_istarts(to, mx)
+                || links_route(q->links->node, slice_from(to, mx.n), NULL, 0).way != LINKS_NONE))
+            return true;
+    }
+    return false;
+}
 
 /* settle - until we have asked around, nobody serving a domain means nothing */
 
@@ -279,7 +305,7 @@ static void settle(struct queue *q)
     if (links->settled || !(all || q->mono - links->begun >= SETTLE_MAX))
         return;
     links->settled = true;
-    queue_reroute(q);
+    queue_reroute(q, may_move);
 }
 
 /* look - connectors that went down or came up; what waited for one goes at once */
@@ -323,8 +349,9 @@ static void ask_neighbours(struct queue *q)
 
 void queue_links_work(struct queue *q)
 {
-    if (q->links == NULL)
+    if (q->links == NULL || q->mono < q->links->next)
         return;
+    q->links->next = q->mono + PAUSE;
     links_advance(q->links->node, q->mono, q->wall);
     if (!q->draining && !list_empty(&q->relays))
         ask_neighbours(q);
@@ -333,7 +360,7 @@ void queue_links_work(struct queue *q)
         return;
     q->links->seen = links_generation(q->links->node);
     look(q);
-    queue_reroute(q);
+    queue_reroute(q, may_move);
 }
 
 /* -------------------------------------------------------------- routing -- */

@@ -136,6 +136,8 @@ void queue_links_open(struct queue *q)
     links->begun = q->mono;
     links->node = links_new(q->conf->hostname, &settings, q->mono, q->wall);
     if (links->node == NULL) {
+        log_event(EVENT_LINKS, LF_TEXT("hostname", q->conf->hostname),
+                  LF_STR("why", "no link-state routing: this cannot be the name of a node"));
         free(links);
         return;
     }

@@ -84,7 +84,8 @@ static void heard(struct exchange *x, const struct reply_in *r)
         say(x, FATE_DONE, answer);
         break;
     case TALK_FAILED:
-        fail(x, r->code / 100 == 5 ? FATE_NEVER : FATE_LATER, "the neighbour refuses, or makes no sense");
+        fail(x, r->code == 421 ? FATE_LATER : FATE_NEVER,      /* it is there, at any rate */
+             "the neighbour refuses, or makes no sense");
         break;
     }
     buf_free(&line);

@@ -1,5 +1,5 @@
-/* destination.c - where a job goes, as the queue writes it. */
-#include "relay/job.h"
+/* destination.c - destinations read. */
+#include "relay/destination.h"
 #include "smtp/address.h"
 
 static bool port_parse(struct slice text, uint16_t *port)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "net/stream.h"
+#include "relay/destination.h"
 #include "relay/exchange.h"
 #include "relay/fetch.h"
 #include "relay/reversal.h"

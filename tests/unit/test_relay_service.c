@@ -73,6 +73,7 @@ static void a_certificate_of_another_name_is_not_enough_where_tls_is_required(vo
 {
     (void)state;
     tls_host();
+    made_free(&mx);
     mx = make("p256", "other.test", "DNS:other.test", -1, 30, &root);
     tls_server_free(host.tls);
     tls_client_free(relay.pool.tls);
@@ -83,6 +84,7 @@ static void a_certificate_of_another_name_is_not_enough_where_tls_is_required(vo
     assert_string_equal(outcome_text, "0:later 0 4.7.5, ");
     assert_int_equal(host.connections, 1);
     assert_null(strstr(host.verbs, "MAIL"));
+    made_free(&mx);
     mx = make("p256", "mx.test", "IP:127.0.0.1,DNS:mx.test", -1, 30, &root);
 }
 
@@ -616,8 +618,12 @@ int main(void)
         T(payloads_go_back_and_forth_over_one_connection),
         T(a_neighbour_that_refuses_ends_the_exchange),
     };
+    int failed;
 
     root = make("p256", "root", NULL, -1, 30, NULL);
     mx = make("p256", "mx.test", "IP:127.0.0.1,DNS:mx.test", -1, 30, &root);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    made_free(&mx);
+    made_free(&root);
+    return failed;
 }

@@ -22,8 +22,9 @@ class Reply:
 
 
 class Client:
-    def __init__(self, where):
-        self.sock = socket.create_connection(where, timeout=PATIENCE)
+    def __init__(self, where, source=None):
+        self.sock = socket.create_connection(where, timeout=PATIENCE,
+                                             source_address=(source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b""
         self.last = None
@@ -80,6 +81,23 @@ class Client:
             if match[2] == b" ":
                 self.last = Reply(code.decode(), lines)
                 return self.last
+
+    def command(self):
+        """A line that the server says as a client, when roles are reversed; "": it has gone."""
+        line = self.line(time.monotonic() + PATIENCE)
+        if line is not None and not line.endswith(b"\r\n"):
+            raise Trouble(f"not a command: {line!r}")
+        return (line or b"").decode("latin-1").rstrip("\r\n")
+
+    def text(self):
+        """A message that the server sends as a client, without the end."""
+        octets, deadline = b"", time.monotonic() + PATIENCE
+        while octets != b".\r\n" and not octets.endswith(b"\r\n.\r\n"):
+            line = self.line(deadline)
+            if line is None:
+                raise Trouble(f"the server has gone after {octets!r}")
+            octets += line
+        return octets[:-3]
 
     def silent(self, seconds):
         """Nothing comes for so long?"""

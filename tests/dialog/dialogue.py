@@ -2,12 +2,14 @@
 import re
 import time
 
-from . import drills
+from . import drills, logins
 from .client import Client
 from .server import PATIENCE, Trouble, until
+from .terminals import Terminal
 
 GENERATOR = re.compile(r"\{([^{]+?)\*(\d+)\}", re.S)
 ESCAPE = re.compile(r"\\(r|n|t|0|\\|x[0-9a-fA-F]{2})")
+BASE64 = re.compile(r"\{base64 ([^{}]*)\}")
 PLAIN = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 STEP = re.compile(r"(?P<verb>[A-Za-z][A-Za-z-]*[+-]?)(?: (?P<who>[a-z0-9]+))?(?::(?: (?P<text>.*))?)?")
 
@@ -21,14 +23,19 @@ def unescaped(text):
     return ESCAPE.sub(lambda m: PLAIN.get(m[1]) or chr(int(m[1][1:], 16)), text)
 
 
+def encoded(text):
+    """{base64 TEXT} is TEXT, escapes and all, in base64."""
+    return BASE64.sub(lambda m: logins.b64(raw(m[1])), text)
+
+
 def plain(text):
     """What a `C:` line says: typed characters as UTF-8, then CRLF."""
-    return generated(text).encode() + b"\r\n"
+    return generated(encoded(text)).encode() + b"\r\n"
 
 
 def raw(text):
     """What a `C-raw:` line says: octets, escapes and all."""
-    octets = text.encode().decode("latin-1")    # so that \xNN stays one octet
+    octets = encoded(text).encode().decode("latin-1")   # so that \xNN stays one octet
     return generated(unescaped(octets)).encode("latin-1")
 
 
@@ -51,6 +58,8 @@ class Dialogue:
             self.title = self.title or line.lstrip("# ")
         elif line.startswith((" ", "\t")) and line.strip():
             self.config[-1] += "\n" + line
+        elif line.startswith("config from "):
+            self.include(self.path.with_name(line[12:] + ".conf"))
         elif line.startswith("config "):
             self.config.append(line[7:])
         elif line.startswith("listener "):
@@ -61,12 +70,21 @@ class Dialogue:
                 raise Syntax(f"{self.path}:{number}: not understood: {line}")
             self.steps.append((number, line, match))
 
+    def include(self, path):
+        """A configuration that several dialogues have: as if each line began with `config`."""
+        for line in path.read_text().splitlines():
+            if line.startswith((" ", "}")):
+                self.config[-1] += "\n" + line
+            elif line and not line.startswith("#"):
+                self.config.append(line)
+
 
 class Run:
     """A dialogue being held."""
 
     def __init__(self, dialogue, server):
         self.dialogue, self.server, self.clients = dialogue, server, {}
+        self.terminal = None
         self.transcript = []
 
     def client(self, who):
@@ -82,12 +100,14 @@ class Run:
             for number, line, match in self.dialogue.steps:
                 self.step(number, line, match)
             self.hang_up()
+            self.log_out()
             self.dismiss(bystander)
             self.server.check(log_from)
         except Trouble as trouble:
             raise Trouble(f"{trouble}\n{self.server.tail()}") from None
         finally:
             self.hang_up()
+            self.log_out()
 
     def bystander(self):
         """A session that must not notice anything (where no limit is set that it would meet)."""
@@ -133,12 +153,14 @@ class Run:
         self.client(who).send_slowly(plain(text))
 
     def connect(self, who, text):
+        """WHERE [from ADDRESS]"""
+        text, _, source = text.partition(" from ") if " from " in text else (text, "", None)
         if text == "ipv6" and "ipv6" not in self.server.where:
             import pytest
             pytest.skip("no IPv6 here")
         if who in self.clients:
             self.clients[who].close()
-        self.clients[who] = Client(self.server.where[text or "mx"])
+        self.clients[who] = Client(self.server.where[text or "mx"], source)
 
     def close(self, who, text):
         self.clients.pop(who).close()
@@ -172,6 +194,36 @@ class Run:
 
     def tls_end(self, who, text):
         self.client(who).end_tls()
+
+    # -- logins --------------------------------------------------------------
+
+    def logged_in(self, who, text):
+        self.login_answered(who, "235 " + text)
+
+    def login_answered(self, who, text):
+        """CODES [X-EXPS] MECHANISM USER PASSWORD: what comes of it in the end."""
+        codes, _, words = text.partition(" ")
+        reply = logins.log_in(self.client(who), words.split(" "), self.transcript.append)
+        if reply is None:
+            raise Trouble("the server has closed the connection")
+        self.compare(reply, codes)
+
+    # -- terminals -----------------------------------------------------------
+
+    def open_terminal(self, who, text):
+        self.log_out()
+        self.terminal = Terminal(self.server.dir, text)
+
+    def log_out(self, who="", text=""):
+        if self.terminal is not None:
+            self.terminal.close()
+        self.terminal = None
+
+    def screen(self, who, text):
+        self.terminal.has(raw(text))
+
+    def screen_lacks(self, who, text):
+        self.terminal.lacks(raw(text))
 
     def wait(self, who, text):
         time.sleep(float(text))
@@ -226,6 +278,34 @@ class Run:
             if reply.code == text:
                 return
         raise Trouble(f"no {text} in {PATIENCE * 3:g} s")
+
+    def expect_command(self, who, text):
+        """Roles are reversed: the server says a line that begins so."""
+        line = self.client(who).command()
+        self.transcript.append(f"        -> {line}")
+        if text == "closed" and line == "":
+            return
+        if not line.startswith(text):
+            raise Trouble(f"came instead: {line!r}")
+
+    def expect_text(self, who, text):
+        """Roles are reversed: the server sends a message, with this in it."""
+        octets = self.client(who).text()
+        if raw(text) not in octets:
+            raise Trouble(f"came instead: {octets!r}")
+
+    # -- the queue -----------------------------------------------------------
+
+    def waiting(self, who, text):
+        """N: so many messages are in the queue."""
+        until(lambda: self.in_queue() == int(text), f"{text} messages in the queue")
+
+    def in_queue(self):
+        return len([line for line in self.server.command("queue", "list", "--json").splitlines()
+                    if '"id"' in line])
+
+    def forget_queue(self, who, text):
+        self.server.command("queue", "remove", "--all")
 
     # -- the mail ------------------------------------------------------------
 
@@ -290,6 +370,11 @@ STEPS = {
     "half-close": Run.half_close, "urgent": Run.urgent, "wait": Run.wait,
     "tls": Run.tls, "tls-fails": Run.tls_fails, "tls-end": Run.tls_end,
     "S": Run.expect, "S+": Run.expect_also, "S-": Run.expect_without, "S-until": Run.expect_until,
+    "S-command": Run.expect_command, "S-until-dot": Run.expect_text,
+    "login": Run.logged_in, "login-answered": Run.login_answered,
+    "terminal": Run.open_terminal, "terminal-closed": Run.log_out,
+    "screen": Run.screen, "screen-lacks": Run.screen_lacks,
+    "waiting": Run.waiting, "queue-emptied": Run.forget_queue,
     "delivered": Run.delivered, "body": Run.body, "log-has": Run.log_has,
     "relayed": Run.relayed, "wire": Run.wire,
     "message-has": Run.message_has, "message-lacks": Run.message_lacks,

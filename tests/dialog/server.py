@@ -30,8 +30,11 @@ BASE = {
     "dns": 'dns {{ servers = {{"127.0.0.1:1"}} }}',
     "processes": "processes {{ smtpd = 2 relay = 1 }}",
 }
-RECIPIENTS = "alice\nbob\ncarol\npostmaster\n"
+RECIPIENTS = "alice\nbob\ncarol\npostmaster\ndaemon\nyoung 2026-06-01\n"
 ALIASES = "friends: alice, bob\n"
+# Who may log in where a dialogue has `config accounts ...`: name, password, kept in clear?
+ACCOUNTS = (("alice", "wonder land", True), ("robert", "builder", False),
+            ("branch1", "twigs", True), ("hub2", "spokes", True))
 SANITIZERS = re.compile(rb"AddressSanitizer|LeakSanitizer|runtime error:|ThreadSanitizer")
 PORT = re.compile(r"\{port:(\w+)\}")
 QUEUED = re.compile(rb" queued id=(\w+)")
@@ -102,6 +105,8 @@ class Server:
         self.silent = set()     # ports where TLS comes first
         if "tls" in own:
             self.make_certificate()
+        if "accounts" in own:
+            self.make_accounts()
         config = [PORT.sub(lambda m: self.port(m[1], text), text) for text in config]
         parts = [text.format(dir=self.dir) for name, text in BASE.items() if name not in own]
         parts += [text.replace("{dir}", str(self.dir)).replace("{hop}", str(self.hop.port))
@@ -117,6 +122,7 @@ class Server:
         self.file.write_text("\n".join(parts) + "\n")
         (self.dir / "recipients").write_text(RECIPIENTS)
         (self.dir / "aliases").write_text(ALIASES)
+        (self.dir / "utmp").write_bytes(b"")
         (self.dir / "mail").mkdir()
 
     def port(self, name, text):
@@ -136,6 +142,20 @@ class Server:
                         "-keyout", self.dir / "mx.key", "-out", self.dir / "mx.pem"],
                        check=True, capture_output=True)
         (self.dir / "mx.key").chmod(0o600)
+
+    def make_accounts(self):
+        for name, password, clear in ACCOUNTS:
+            subprocess.run([BUILD / "postrider", "account", "add", "--file", self.dir / "accounts",
+                            *(["--clear"] if clear else []), name], input=password + "\n", text=True,
+                           check=True, capture_output=True)
+
+    def command(self, *words):
+        """What `postrider WORDS` answers."""
+        done = subprocess.run([BUILD / "postrider", *words, "--config", self.file],
+                              capture_output=True, text=True, timeout=PATIENCE * 3)
+        if done.returncode != 0:
+            raise Trouble(f"postrider {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def start(self):
         with open(self.err, "wb") as err:

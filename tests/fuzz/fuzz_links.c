@@ -1,4 +1,4 @@
-/* fuzz_links.c - lines of X-LINK2STATE, payloads, and a node that hears them. */
+/* fuzz_links.c - lines of X-LINK2STATE both ways, payloads, and a node that hears them. */
 #include "tests/fuzz/target.h"
 #include "links/node.h"
 #include "links/talk.h"
@@ -32,6 +32,35 @@ static void session(struct slice in, struct links_node *node)
     talk_server_free(&s);
     buf_free(&line);
     buf_free(&answer);
+}
+
+/* client - each line of the input is a reply, and what comes of it an answer */
+
+static void client(struct slice in, struct links_node *node)
+{
+    struct talk_client c = { 0 };
+    struct buf line = BUF(CHUNK_LINE), payload = BUF(LINKS_TABLE + 8);
+    struct slice b = links_due(node, 0), text, answer = { 0 };
+    enum talk_client_next next = TALK_SEND;
+
+    must(links_ask(node, &payload));
+    talk_begin(&c, buf_view(&payload), &line);
+    while (in.n > 0 && next == TALK_SEND) {
+        must(!line.full && line.n <= CHUNK_LINE);
+        buf_clear(&line);
+        slice_cut(in, '\n', &text, &in);
+        next = talk_replied(&c, 200, text, &line, &answer);
+        if (next != TALK_DONE)
+            continue;
+        buf_clear(&payload);
+        if (links_asked(node, b, LINKS_EXCHANGED, answer, 0, WALL, &payload)) {
+            talk_begin(&c, buf_view(&payload), &line);
+            next = TALK_SEND;
+        }
+    }
+    talk_client_free(&c);
+    buf_free(&line);
+    buf_free(&payload);
 }
 
 static void payload(struct slice in, struct links_node *node)
@@ -71,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     session(in, node);
     payload(in, node);
+    client(in, node);
     links_free(node);
     return 0;
 }

@@ -1,8 +1,7 @@
 /* screen.c - banner, header and text of a message, fit for a terminal. */
 #include <time.h>
-#include "base/ascii.h"
-#include "base/base64.h"
 #include "base/utf8.h"
+#include "local/decode.h"
 #include "local/screen.h"
 #include "mail/header.h"
 #include "mail/parts.h"
@@ -86,66 +85,25 @@ static void put_banner(const struct screen *s, struct buf *out)
     end_line(out);
 }
 
-/* put_field - "| Subject: ..." on one line, folds undone */
+/* put_field - "| Subject: ..." on one line, folds and encodings undone */
 
 static void put_field(struct slice message, const char *name, struct buf *out)
 {
+    struct buf text = BUF(SCREEN_TEXT);
     struct header_field f;
 
     if (!header_find(message, slice_cstr(name), &f))
         return;
+    decode_words(slice_trim(f.body), &text);
     buf_puts(out, "| ");
     buf_puts(out, name);
     buf_puts(out, ": ");
-    put_word(out, slice_trim(f.body), HEADER_SHOWN);
+    put_word(out, buf_view(&text), HEADER_SHOWN);
     end_line(out);
-}
-
-/* --- the text ----------------------------------------------------------------------- */
-
-static void decode_base64(struct slice in, struct buf *out)
-{
-    struct buf text = BUF(SCREEN_TEXT);
-
-    for (size_t i = 0; i < in.n; i++)
-        if (ascii_alnum(in.p[i]) || strchr("+/=", in.p[i]) != NULL)
-            buf_put(&text, &in.p[i], in.p[i] != '\0');
-    base64_take(out, slice_first(buf_view(&text), text.n / 4 * 4));
     buf_free(&text);
 }
 
-/* decode_qp_line - one line without its end; true: it goes on in the next one */
-
-static bool decode_qp_line(struct slice line, struct buf *out)
-{
-    while (line.n > 0 && strchr(" \t\r", line.p[line.n - 1]) != NULL)
-        line.n--;
-    for (size_t i = 0; i < line.n; i++) {
-        int high = i + 2 < line.n ? ascii_hex(line.p[i + 1]) : -1;
-        int low = i + 2 < line.n ? ascii_hex(line.p[i + 2]) : -1;
-        char c = (char)(high * 16 + low);
-
-        if (line.p[i] == '=' && i + 1 == line.n)
-            return true;
-        if (line.p[i] == '=' && high >= 0 && low >= 0)
-            i += 2;
-        else
-            c = line.p[i];
-        buf_put(out, &c, 1);
-    }
-    return false;
-}
-
-static void decode_qp(struct slice in, struct buf *out)
-{
-    struct slice line;
-
-    while (in.n > 0) {
-        slice_cut(in, '\n', &line, &in);
-        if (!decode_qp_line(line, out))
-            buf_puts(out, "\n");
-    }
-}
+/* --- the text ----------------------------------------------------------------------- */
 
 static void decode(struct slice body, enum mime_encoding encoding, struct buf *out)
 {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/map.h"
 #include "local/screen.h"
 #include "local/show.h"
 #include "table/table.h"
@@ -57,6 +58,25 @@ static bool user_id(const char *name, uid_t *uid)
         *uid = pwd.pw_uid;
     free(room);
     return found != NULL;
+}
+
+/* --- not too often ------------------------------------------------------------- */
+
+/* How often somebody was written to lately: a place for each hash of a name. Two who
+ * share one share its measure too. Only one thread shows messages at a time. */
+enum { PLACES = 1024, MINUTE = 60000 };
+static struct { int64_t since; unsigned n; } lately[PLACES];
+
+static bool too_often(const char *name)
+{
+    size_t place = (size_t)(hash_keyed(slice_cstr(name)) % PLACES);
+    int64_t now = clock_mono();
+
+    if (lately[place].n == 0 || now - lately[place].since >= MINUTE) {
+        lately[place].since = now;
+        lately[place].n = 0;
+    }
+    return lately[place].n++ >= SHOW_A_MINUTE;
 }
 
 /* --- the text ------------------------------------------------------------------- */
@@ -168,6 +188,8 @@ static void show(const struct conf *conf, struct delivery *d)
         settle(d, FATE_NEVER, "5.2.1", "this recipient can have no terminal here");
     else if (!user_id(name, &uid))
         settle(d, FATE_LATER, "4.2.1", "user not active now");
+    else if (too_often(name))
+        settle(d, FATE_LATER, "4.2.1", "too many messages for this user's terminal");
     else
         show_to(conf, d, name, uid);
 }

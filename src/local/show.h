@@ -9,6 +9,8 @@
 #include "conf/conf.h"
 #include "local/batch.h"
 
+enum { SHOW_A_MINUTE = 30 };    /* messages for one user; more are "later" */
+
 /* show_all - carry out n deliveries to terminals, each with an outcome afterwards. On
- * a worker thread. */
+ * a worker thread, one at a time. */
 void show_all(const struct conf *conf, struct delivery *const *list, size_t n);

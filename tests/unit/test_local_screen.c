@@ -61,6 +61,27 @@ static void encoded_text_is_decoded(void **state)
     }
 }
 
+static void encoded_words_are_decoded(void **state)
+{
+    static const struct { const char *subject, *shown; } cases[] = {
+        { "=?utf-8?Q?Gr=C3=BC=C3=9Fe_an?= alle", "Gr\303\274\303\237e an alle" },
+        { "=?UTF-8*de?b?R3LDvMOf?= =?utf-8?q?e?=", "Gr\303\274\303\237e" },
+        { "=?utf-8?q?a?= b =?us-ascii?q?c?=", "a b c" },
+        { "=?utf-8?q?=1B[2J=07?=x", "[2Jx" }, { "=?iso-8859-1?q?=FC?=", "=?iso-8859-1?q?=FC?=" },
+        { "=?utf-8?q?=FC?=", "?" }, { "=?utf-8?b?!!?=x", "x" }, { "=?utf-8?x?y?=", "=?utf-8?x?y?=" },
+        { "=?utf-8?q?unfinished", "=?utf-8?q?unfinished" }, { "=?", "=?" }, { "a=?b", "a=?b" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char message[200], wanted[400];
+
+        snprintf(message, sizeof message, "Subject: %s\r\n\r\n", cases[i].subject);
+        snprintf(wanted, sizeof wanted, BANNER "| Subject: %s\r\n" END, cases[i].shown);
+        shows(&usual, message, wanted);
+    }
+}
+
 static void nothing_that_moves_a_terminal_comes_through(void **state)
 {
     static const struct { const char *text, *shown; } cases[] = {
@@ -155,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(banner_header_and_text_are_shown),
         cmocka_unit_test(encoded_text_is_decoded),
+        cmocka_unit_test(encoded_words_are_decoded),
         cmocka_unit_test(nothing_that_moves_a_terminal_comes_through),
         cmocka_unit_test(the_sender_cannot_forge_the_banner),
         cmocka_unit_test(long_texts_are_folded_and_cut),

@@ -186,6 +186,17 @@ static void a_message_in_a_file_is_shown_too(void **state)
     pty_close(&p);
 }
 
+static void nobody_is_written_to_without_end(void **state)
+{
+    unsigned later = 0;
+
+    (void)state;
+    log_in(NULL, 0);
+    for (int i = 0; i < 2 * SHOW_A_MINUTE; i++)
+        later += strstr(show(own, "sys.test", &small).text, "too many") != NULL;
+    assert_true(later >= SHOW_A_MINUTE && later < 2 * SHOW_A_MINUTE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +204,7 @@ int main(void)
         cmocka_unit_test(who_is_not_hears_of_it_later),
         cmocka_unit_test(a_stopped_terminal_holds_up_nobody),
         cmocka_unit_test(a_message_in_a_file_is_shown_too),
+        cmocka_unit_test(nobody_is_written_to_without_end),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

@@ -81,6 +81,8 @@ static void give_up(struct job *job)
 {
     if (!job->temporary)
         order_give_up(&job->order);
+    if (order_decided(&job->order))
+        job->trouble = TROUBLE_NONE;
     job_answer(job);
 }
 

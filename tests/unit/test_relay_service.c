@@ -565,7 +565,8 @@ static void payloads_go_back_and_forth_over_one_connection(void **state)
 
 static const struct { const char *answer, *offers, *said; } refusals[] = {
     { "504 5.7.0 who are you", "250-X-LINK2STATE\r\n", "EXCHANGED never ;" },
-    { "200 DONE", "250-X-LINK2STATE\r\n", "EXCHANGED later ;" },
+    { "200 DONE", "250-X-LINK2STATE\r\n", "EXCHANGED never ;" },
+    { "421 busy", "250-X-LINK2STATE\r\n", "EXCHANGED later ;" },
     { "", "250-X-LINK2STATE\r\n", "EXCHANGED later ;" },
     { "200 x", "250-SIZE\r\n", "EXCHANGED never ;" },
 };

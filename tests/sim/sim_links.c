@@ -25,7 +25,7 @@ enum { NODES = 12, MAILS = 16, FLIGHTS = 64, STEP = 1000 };
 
 struct node {
     struct links_node *links;
-    char     name[16], domain[24];
+    char     name[24], domain[24];
     unsigned cost[NODES];           /* of the connector to that node; 0: none */
     int64_t  skew;                  /* of its wall clock */
 };
@@ -42,7 +42,7 @@ struct mail {
     bool     used;
     unsigned at, to, cost, hops;
     bool     seen[NODES];
-    char     path[NODES][16];
+    char     path[NODES][24];
     bool     final;                 /* sent when all was quiet: must take the cheapest way */
     unsigned best;
 };

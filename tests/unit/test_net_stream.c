@@ -199,6 +199,49 @@ static void last_words_survive_input_that_nobody_read(void **state)
     uv_run(loop, UV_RUN_DEFAULT);
 }
 
+static unsigned half_seen;
+
+static void half_event(struct stream *s, enum stream_event event)
+{
+    if (event == STREAM_EOF) {
+        half_seen++;
+        buf_puts(&s->out, "still here\r\n");
+        stream_flush(s);
+        stream_finish(s);
+    } else if (event == STREAM_INPUT) {
+        received += s->in.n;
+        buf_drop(&s->in, s->in.n);
+    } else if (event == STREAM_FAILED) {
+        failed++;
+        stream_close(s);
+    }
+}
+
+static void half_closed_the_other_half_goes_on(void **state)
+{
+    struct listener l;
+    uint16_t port;
+
+    (void)state;
+    half_seen = 0;
+    assert_true(listener_open(&l, loop, listening(&port), 0, on_accept, NULL));
+    connect_client(port);
+    run_until(&opened, 1);
+    run_until(&accepted, 1);
+    server.event = half_event;
+    buf_puts(&client.out, "last words");
+    stream_half_close(&client);
+    stream_half_close(&client);
+    stream_read(&client);
+    run_until(&half_seen, 1);
+    run_until(&closed, 2);
+    assert_int_equal(received, 10 + 12);
+    assert_true(eof);
+    assert_int_equal(failed, 0);
+    listener_close(&l);
+    uv_run(loop, UV_RUN_DEFAULT);
+}
+
 static void a_refused_connection_fails_once(void **state)
 {
     uint16_t port;
@@ -292,6 +335,7 @@ int main(void)
         cmocka_unit_test_setup(words_go_there_and_back, setup),
         cmocka_unit_test_setup(a_slow_reader_gets_everything_in_the_end, setup),
         cmocka_unit_test_setup(last_words_survive_input_that_nobody_read, setup),
+        cmocka_unit_test_setup(half_closed_the_other_half_goes_on, setup),
         cmocka_unit_test_setup(a_refused_connection_fails_once, setup),
         cmocka_unit_test_setup(without_descriptors_it_rests_and_recovers, setup),
         cmocka_unit_test(the_census_counts_over_all_processes),

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+import certificates
 import messages
 import peers
 import postrider
@@ -552,3 +553,104 @@ def test_help_names_every_command():
     for verb in ("send", "queue list", "queue count", "queue show", "queue retry", "queue hold", "queue release",
                  "queue remove", "status", "trace", "reload", "stop", "config check", "config show", "verify", "expand", "etrn", "fetch", "probe"):
         assert verb in done.stdout, verb
+
+
+# --- over TLS, with a login
+
+@pytest.fixture
+def secure(make_server, place):
+    """A server with a certificate for localhost, an account, and what to say to trust it."""
+    authority = certificates.Authority(place / "authority")
+    pem, key = authority.sign("localhost")
+    accounts = place / "accounts"
+    accounts.write_text("")
+    accounts.chmod(0o600)
+    server = make_server(WORLD + 'tls "localhost" { certificate = "$pem"  key = "$key" }\n'
+                         'accounts = "file:$accounts"\n',
+                         listeners='listen "127.0.0.1:$port" { role = submission }\n'
+                                   'listen "127.0.0.1:$implicit" { role = submission  tls = implicit }',
+                         far=free_port(), pem=pem, key=key, accounts=accounts, implicit=free_port())
+    done = server.command("account", "add", "--clear", "bob", input="secret\n")
+    assert done.returncode == 0, done
+    (place / "password").write_text("secret\n")
+    (place / "wrong").write_text("wrong\n")
+    server.authority = authority
+    server.login = ["--user", "bob", "--password-file", place / "password"]
+    server.start()
+    yield server
+    server.stop()
+
+
+def submit_by_command(server, *words, port=None, data=b"Subject: x\r\n\r\nx\r\n"):
+    return server.command("send", "--server", f"localhost:{port or server.port}", "-4", "--from", SENDER,
+                          "--to", "alice@example.org", *words, "-", input=data)
+
+
+def test_send_over_tls_wants_a_certificate_that_is_trusted(secure, place):
+    trust = ["--tls", "require", "--ca", secure.authority.pem]
+    assert submit_by_command(secure, *trust, *secure.login).returncode == 0
+    other = certificates.Authority(place / "other")
+    done = submit_by_command(secure, "--tls", "require", "--ca", other.pem, *secure.login)
+    assert done.returncode == 76 and b"> MAIL" not in done.stdout
+    implicit = secure.values["implicit"]
+    assert submit_by_command(secure, "--tls", "implicit", "--ca", secure.authority.pem, *secure.login,
+                             port=implicit).returncode == 0
+    secure.wait_mail("alice@example.org", 2)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", None])
+def test_send_logs_in_by_every_mechanism(secure, mechanism):
+    words = ["--auth", mechanism] if mechanism else []
+    done = submit_by_command(secure, *secure.login, *words)
+    assert done.returncode == 0, done
+    assert f"> AUTH {mechanism or 'SCRAM-SHA-256'}".encode() in done.stdout and b"secret" not in done.stdout
+    secure.wait_mail("alice@example.org")
+
+
+def test_a_wrong_password_ends_with_77_and_no_login_with_77_too(secure, place):
+    assert submit_by_command(secure, "--user", "bob", "--password-file", place / "wrong").returncode == 77
+    assert submit_by_command(secure).returncode == 77           # 530: submission wants a login
+    assert submit_by_command(secure, *secure.login, "--auth", "NONSENSE").returncode == 64
+    assert submit_by_command(secure, "--user", "bob", "--password-file", place / "absent").returncode == 66
+
+
+def test_probe_shows_the_certificate(secure):
+    (row,) = secure.rows("probe", f"localhost:{secure.port}", "-4", "--ca", secure.authority.pem)
+    assert row["tls"]["version"] == "TLSv1.3" and row["tls"]["trusted"] is True
+    assert row["certificates"][0]["names"] == "localhost" and row["certificates"][0]["ends"] > "2026"
+    text = secure.told("probe", f"localhost:{secure.port}", "-4")
+    assert "NOT trusted" in text and "good for  localhost" in text
+
+
+def test_fetch_works_over_tls_too(make_server, place):
+    authority = certificates.Authority(place / "authority")
+    pem, key = authority.sign("localhost")
+    accounts = place / "accounts"
+    accounts.write_text("")
+    accounts.chmod(0o600)
+    (place / "password").write_text("secret\n")
+    theirs = make_server('tls "localhost" { certificate = "$pem"  key = "$key" }\n'
+                         'accounts = "file:$accounts"\nroute "branch.test" { via = hold }\n'
+                         'peer "branch" { accounts = {"bob"}  domains = {"branch.test"}  grant = {"atrn"} }\n',
+                         listeners='listen "127.0.0.1:$port" { role = mx }\n'
+                                   'listen "127.0.0.1:$odmr" { role = odmr }',
+                         pem=pem, key=key, accounts=accounts, odmr=free_port())
+    assert theirs.command("account", "add", "--clear", "bob", input="secret\n").returncode == 0
+    theirs.start()
+    ours = make_server('domain "branch.test" { recipients = any  deliver = "maildir:$mail/%d/%u" }').start()
+    for i in range(20):
+        submit(theirs, f"u{i % 5}@branch.test")
+
+    def fetch():
+        return theirs.command("fetch", f"localhost:{theirs.values['odmr']}", "-4", "--atrn", "branch.test", "--tls",
+                              "require", "--ca", authority.pem, "--user", "bob", "--password-file", place / "password",
+                              "--to", f"127.0.0.1:{ours.port}")
+    done = fetch()
+    assert (done.returncode, done.stdout) == (0, "fetched\n"), done
+    for i in range(5):
+        assert len(ours.wait_mail(f"u{i}@branch.test", 4)) == 4
+    theirs.wait_empty()
+    done = fetch()
+    assert (done.returncode, done.stdout) == (0, "no mail\n"), done
+    theirs.stop()
+    ours.stop()

@@ -43,11 +43,15 @@ void birth_durable(struct queue *q, struct letter *m)
     letter_start(q, m);
 }
 
-static void put_outcome(struct wire *w, const struct tiding *t)
+/* words_max - bytes of the other side's words for each, so that all fit in a record */
+
+static size_t words_max(const struct report *r)
 {
-    outcome_put(w, &(struct outcome){
-        .index = t->index, .fate = t->kind == DSN_FAILED ? FATE_NEVER : FATE_DONE,
-        .code = t->code, .status = t->status, .text = t->text });
+    size_t n = 1;
+
+    for (const struct tiding *t = r->tidings; t != NULL; t = t->next)
+        n++;
+    return PAST_HEAD_MAX / 2 / n;
 }
 
 /* put_told - the successes that are told of with this report */
@@ -61,7 +65,7 @@ static bool put_told(struct bundle *u, struct report *r)
 
     for (const struct tiding *t = r->tidings; t != NULL; t = t->next)
         if (t->kind != DSN_FAILED && report_of(r, t)) {
-            put_outcome(&w, t);
+            outcome_put(&w, &(struct outcome){ .index = t->index, .fate = FATE_DONE });
             head.noutcomes++;
         }
     head.outcomes = buf_view(&outcomes);
@@ -79,6 +83,7 @@ static bool put_told(struct bundle *u, struct report *r)
 static bool put_failures(struct bundle *u, struct report *r)
 {
     const struct tiding *t = r->tidings;
+    size_t max = words_max(r);
     struct buf outcomes = BUF(PAST_HEAD_MAX), bytes = BUF(PAST_HEAD_MAX + 8192);
     struct wire w = wire_writer(&outcomes), out = wire_writer(&bytes);
     bool ok = true;
@@ -91,7 +96,9 @@ static bool put_failures(struct bundle *u, struct report *r)
         buf_clear(&bytes);
         for (; t != NULL && (u->n + 4 >= BUNDLE_RECORDS || slice_eq(t->host, head.host)); t = t->next)
             if (t->kind == DSN_FAILED && report_of(r, t)) {
-                put_outcome(&w, t);
+                outcome_put(&w, &(struct outcome){
+                    .index = t->index, .fate = FATE_NEVER, .code = t->code,
+                    .status = t->status, .text = slice_first(t->text, max) });
                 head.noutcomes++;
             }
         head.outcomes = buf_view(&outcomes);

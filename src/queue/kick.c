@@ -5,7 +5,7 @@
 #include "queue/route.h"
 #include "queue/want.h"
 
-enum { KICKS = 32 };
+enum { KICKS = 8 /* at once: each has a list of all letters */ };
 
 static const int64_t PATIENCE = 3000;       /* ms: so long a client waits for the number */
 

@@ -249,6 +249,9 @@ static const char *objection(const struct question *ask)
     bool filtered = m->id != 0 || m->sender.n + m->recipient.n + m->destination.n + m->state.n > 0
                  || m->older > 0 || m->newer > 0;
 
+    if (verbs[m->verb].each == NULL && verbs[m->verb].change == NULL
+        && verbs[m->verb].whole == NULL)
+        return "this is not a question for the queue";
     if (verbs[m->verb].change != NULL && !filtered)
         return "say which messages: an id or a filter";
     if (m->verb == QUERY_TRACE && m->id == 0 && m->recipient.n == 0)

@@ -7,7 +7,11 @@
 #include "queue/turn.h"
 #include "queue/want.h"
 
-enum { TURNS = 64, WINDOW = 4 /* leases at once */, LEASES_A_TURN = 16, FIND_FIRST = 64 };
+enum {
+    TURNS = 64, SEEKERS = 8,    /* at once; a seeker has a list of all letters */
+    WINDOW = 4,                 /* leases of one at once */
+    LEASES_A_TURN = 16, FIND_FIRST = 64,
+};
 
 static const int64_t GO_WAIT = 60 * 1000;   /* ms from our answer until the connection comes */
 
@@ -78,13 +82,21 @@ static void answer(struct queue *q, uint64_t serial, uint64_t ticket, enum fate 
 
 /* --- asking ------------------------------------------------------------------------ */
 
-static bool is_free(const struct queue *q, const struct want *w, size_t *n)
+static bool is_free(const struct queue *q, const struct want *w)
 {
-    *n = 0;
-    for (struct list *l = q->turns.next; l != &q->turns; l = l->next, ++*n)
+    for (struct list *l = q->turns.next; l != &q->turns; l = l->next)
         if (want_overlaps(&turn_of(l)->want, w))
             return false;
     return true;
+}
+
+static bool too_many(const struct queue *q)
+{
+    size_t n = 0, seeking = 0;
+
+    for (struct list *l = q->turns.next; l != &q->turns; l = l->next, n++)
+        seeking += turn_of(l)->stage == SEEKING;
+    return n >= TURNS || seeking >= SEEKERS;
 }
 
 /* begin - takes the names of `w` */
@@ -92,11 +104,10 @@ static bool is_free(const struct queue *q, const struct want *w, size_t *n)
 static enum fate begin(struct queue *q, struct peer *p, uint64_t asked, struct want *w)
 {
     struct turn *t;
-    size_t n;
 
-    if (!is_free(q, w, &n))
+    if (!is_free(q, w))
         return FATE_NEVER;
-    if (q->draining || n >= TURNS || (t = calloc(1, sizeof *t)) == NULL)
+    if (q->draining || too_many(q) || (t = calloc(1, sizeof *t)) == NULL)
         return FATE_LATER;
     *t = (struct turn){ .ticket = ++q->tickets, .asked = asked, .smtpd = p->serial, .want = *w };
     snprintf(t->text, sizeof t->text, "turn:%llu", (unsigned long long)t->ticket);

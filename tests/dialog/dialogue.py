@@ -317,6 +317,10 @@ class Run:
         if there != wanted:
             raise Trouble(f"{there} messages came")
 
+    def deleted(self, who, text):
+        """What is delivered is read and done with, in all mailboxes or one."""
+        self.server.delete_mail(who or None)
+
     def all_mail(self):
         return self.server.mail() + self.server.mail("sink")
 
@@ -375,7 +379,7 @@ STEPS = {
     "terminal": Run.open_terminal, "terminal-closed": Run.log_out,
     "screen": Run.screen, "screen-lacks": Run.screen_lacks,
     "waiting": Run.waiting, "queue-emptied": Run.forget_queue,
-    "delivered": Run.delivered, "body": Run.body, "log-has": Run.log_has,
+    "delivered": Run.delivered, "deleted": Run.deleted, "body": Run.body, "log-has": Run.log_has,
     "relayed": Run.relayed, "wire": Run.wire,
     "message-has": Run.message_has, "message-lacks": Run.message_lacks,
     "drill": Run.drill,

@@ -250,10 +250,14 @@ class Server:
         return [path.read_bytes() for box in self.boxes(who)
                 for path in sorted((box / "new").glob("*"))]
 
-    def forget_mail(self):
-        for box in self.boxes(None) + self.boxes("sink"):
+    def delete_mail(self, who=None):
+        for box in self.boxes(who):
             for path in (box / "new").glob("*"):
                 path.unlink()
+
+    def forget_mail(self):
+        self.delete_mail()
+        self.delete_mail("sink")
         self.hop.messages.clear()
 
     def stop(self):

@@ -21,6 +21,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(READY_TLS,        220, 0, 0,     "Ready to start TLS")                              \
     R(BYE,              221, 0, 0,     "Bye")                                             \
     R(OK,               250, 0, 0,     "Ok")                                              \
+    R(LOGGED_IN,        235, 7, 0,     "You are logged in")                               \
     R(HELO,             250, BARE, 0,  "")                                                \
     R(EHLO,             250, BARE, 0,  "")                                                \
     R(TURNING,          250, 0, 0,     "OK now reversing the connection")                 \
@@ -39,6 +40,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(SEND_DATA,        354, BARE, 0,  "End data with <CRLF>.<CRLF>")                     \
     R(SEND_BLOB,        354, BARE, 0,  "Send binary data")                                \
     R(SHUTTING_DOWN,    421, 3, 2,     "Service closing, try again later")                \
+    R(TOO_MANY_LOGINS,  421, 7, 0,     "Too many logins have failed")                     \
     R(TOO_MANY_ERRORS,  421, 7, 0,     "Too many errors")                                 \
     R(TOO_MUCH_JUNK,    421, 7, 0,     "Too many commands without mail")                  \
     R(TOO_MANY_CONNECTIONS, 421, 7, 0, "Too many connections, try again later")           \
@@ -56,6 +58,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(LOCAL_TROUBLE,    451, 3, 0,     "Local trouble, try again later")                  \
     R(DISK_FULL,        452, 3, 1,     "Insufficient storage, try again later")           \
     R(TOO_MANY_RCPTS,   452, 5, 3,     "Too many recipients")                             \
+    R(LOGIN_LATER,      454, 7, 0,     "Cannot check this login now, try again later")    \
     R(NO_TLS,           454, 7, 0,     "TLS not available now, try again later")          \
     R(NO_MAIL,          453, 0, 0,     "You have no mail")                                \
     R(ETRN_CANNOT,      458, 3, 0,     "Unable to queue messages now")                    \
@@ -65,6 +68,10 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(UNKNOWN_COMMAND,  500, 5, 2,     "Command not recognized")                          \
     R(LINE_TOO_LONG,    500, 5, 2,     "Line too long")                                   \
     R(BAD_BYTES,        500, 5, 2,     "Line with NUL, bare CR or bare LF")               \
+    R(LOGIN_LONG,       500, 5, 6,     "Line of a login too long")                        \
+    R(LOGIN_CANCELLED,  501, 7, 0,     "Login cancelled")                                 \
+    R(NO_INITIAL,       501, 7, 0,     "This mechanism begins with the server")           \
+    R(BAD_BASE64,       501, 5, 2,     "Cannot decode this answer")                       \
     R(BAD_ARGUMENTS,    501, 5, 4,     "Syntax error in arguments")                       \
     R(BAD_CHUNK,        501, 5, 4,     "No size of a chunk, closing connection")          \
     R(HOLD_TOO_LONG,    501, 5, 4,     "Cannot be held so long")                          \
@@ -80,8 +87,12 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(NEED_BDAT,        503, 5, 1,     "BODY=BINARYMIME goes with BDAT")                  \
     R(OUT_OF_ORDER,     503, 5, 1,     "Command out of order")                            \
     R(BAD_PARAMETER,    504, 5, 4,     "Parameter not implemented")                       \
+    R(NO_MECHANISM,     504, 5, 4,     "Mechanism not offered")                           \
     R(NEED_TLS,         530, 7, 0,     "Must issue a STARTTLS command first")             \
     R(NEED_AUTH,        530, 7, 0,     "Authentication required")                         \
+    R(LOGIN_TOO_WEAK,   534, 7, 9,     "Mechanism too weak")                              \
+    R(BAD_LOGIN,        535, 7, 8,     "Wrong name or password")                          \
+    R(LOGIN_NEEDS_TLS,  538, 7, 11,    "This mechanism needs encryption: say STARTTLS first") \
     R(NO_SUCH_USER,     550, 1, 1,     "No such user here")                               \
     R(NO_EXPN,          550, 7, 1,     "Access denied: enough names were asked for")      \
     R(EXPN_AMBIGUOUS,   550, 1, 4,     "Ambiguous")                                       \

@@ -3,12 +3,14 @@
  * A feature without a row is announced nowhere, whatever is granted.
  */
 #include "base/date.h"
+#include "smtpd/auth.h"
 #include "smtpd/ehlo.h"
 
 /* Writes the line behind the keyword; NULL: there is nothing behind it. */
 typedef void line_f(const struct session *s, struct reply *r);
 
-static line_f on_size, on_by, on_hold, on_limits, on_xclient_names, on_xforward_names;
+static line_f on_size, on_by, on_hold, on_limits, on_xclient_names, on_xforward_names,
+              on_auth_words, on_exps_words;
 
 static const struct row {
     enum feature feature;
@@ -32,6 +34,8 @@ static const struct row {
     { FEATURE_TURN,       NULL },
     { FEATURE_ATRN,       NULL },
     { FEATURE_LINK2STATE, NULL },
+    { FEATURE_AUTH,       on_auth_words },
+    { FEATURE_X_EXPS,     on_exps_words },
     { FEATURE_XCLIENT,    on_xclient_names },
     { FEATURE_XFORWARD,   on_xforward_names },
     { FEATURE_XEXCH50,    NULL },
@@ -71,6 +75,29 @@ static void on_hold(const struct session *s, struct reply *r)
 
     reply_add(r, REPLY_EHLO, "FUTURERELEASE %lld %s", (long long)(most / 1000),
               date_stamp(s->server->wall + most, moment));
+}
+
+/* mechanisms - in both forms: old clients look for the one with the sign alone */
+
+static void mechanisms(const struct session *s, struct reply *r, const char *verb)
+{
+    struct buf words = BUF(REPLY_LINE);
+
+    if (auth_words(s, &words))
+        reply_add(r, REPLY_EHLO, "%s %.*s", verb, SLICE(buf_view(&words)));
+    if (auth_login(s))
+        reply_add(r, REPLY_EHLO, "%s=LOGIN", verb);
+    buf_free(&words);
+}
+
+static void on_auth_words(const struct session *s, struct reply *r)
+{
+    mechanisms(s, r, "AUTH");
+}
+
+static void on_exps_words(const struct session *s, struct reply *r)
+{
+    mechanisms(s, r, "X-EXPS");
 }
 
 static void on_xclient_names(const struct session *s, struct reply *r)

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <unistd.h>
 #include "base/crc32c.h"
+#include "base/date.h"
+#include "base/id.h"
 #include "mail/envelope.h"
 #include "mail/received.h"
 #include "mail/wishes.h"
@@ -55,25 +57,59 @@ static bool write_all(int fd, struct slice bytes)
     return true;
 }
 
+static bool lacks(struct slice message, struct slice name)
+{
+    struct header_field f;
+
+    return !header_find(message, name, &f);
+}
+
+/* complete - a message that is submitted may lack what only its sender could know
+ * (RFC 6409 §8.2, §8.3); resent ones are complete */
+
+static void complete(struct session *s)
+{
+    struct slice message = buf_view(&s->body);
+    struct buf whole = BUF(s->body.max);
+    char date[DATE_TEXT], id[ID_TEXT + 1];
+
+    if (lacks(message, SLICE_LIT("Date")))
+        buf_printf(&whole, "Date: %s\r\n", date_text(s->tx->arrived, date));
+    if (lacks(message, SLICE_LIT("Message-ID")))
+        buf_printf(&whole, "Message-ID: <%s@%.*s>\r\n", id_text(s->tx->id, id),
+                   SLICE(s->server->conf->hostname));
+    if (whole.n > 0 && buf_put_slice(&whole, message)) {
+        buf_free(&s->body);
+        s->body = whole;
+    } else {
+        buf_free(&whole);
+    }
+}
+
 /* look_at_header - while its beginning is still in memory */
 
 static void look_at_header(struct session *s)
 {
     struct tx *tx = s->tx;
 
-    if (!tx->header_seen && !tx->wishes.requiretls)
-        tx->tls_optional = wishes_tls_optional(buf_view(&s->body));
+    if (tx->header_seen)
+        return;
     tx->header_seen = true;
+    if (!tx->wishes.requiretls)
+        tx->tls_optional = wishes_tls_optional(buf_view(&s->body));
+    if (s->listen->role == LISTEN_SUBMISSION && !tx->discard)
+        complete(s);
 }
 
 /* spill - move the text in memory to the file */
 
 static bool spill(struct session *s)
 {
-    struct slice text = buf_view(&s->body);
+    struct slice text;
     struct tx *tx = s->tx;
 
     look_at_header(s);
+    text = buf_view(&s->body);
     if (!write_all(tx->lent.fd, text))
         return false;
     tx->crc = crc32c(tx->crc, text);

@@ -116,6 +116,28 @@ static uint64_t world_turn(void *ctx, struct session *s, uint32_t ndomains, stru
     return desk_turn(ctx, s, ndomains, domains);
 }
 
+static uint64_t world_login(void *ctx, struct session *s, struct slice mechanism, unsigned secure,
+                            bool has_initial, struct slice initial)
+{
+    struct smtpd *d = ctx;
+
+    return logins_open(&d->logins, s, mechanism, secure, has_initial, initial);
+}
+
+static bool world_login_step(void *ctx, uint64_t ticket, struct slice data)
+{
+    struct smtpd *d = ctx;
+
+    return logins_step(&d->logins, ticket, data);
+}
+
+static void world_login_cancel(void *ctx, uint64_t ticket)
+{
+    struct smtpd *d = ctx;
+
+    logins_cancel(&d->logins, ticket);
+}
+
 static bool from_queue(void *user, struct channel *queue, uint32_t type, struct wire *w, int *fd)
 {
     return desk_receive(user, queue, type, w, fd);
@@ -132,7 +154,8 @@ static const struct world world = {
     .known = world_known, .resolve = world_resolve, .room = world_room,
     .message_id = world_message_id, .lend = world_lend, .lend_back = world_lend_back,
     .commit = world_commit, .whois = world_whois, .kick = world_kick, .turn = world_turn,
-    .linkstate = world_linkstate,
+    .linkstate = world_linkstate, .login = world_login, .login_step = world_login_step,
+    .login_cancel = world_login_cancel,
      .secure = world_secure,
 };
 
@@ -351,6 +374,7 @@ static bool begin(struct child *child)
     smtpd_now(d);
     commits_begin(&d->commits, child, &d->server, go, wake_all, queue_lost, d);
     d->commits.other = from_queue;
+    logins_begin(&d->logins, &d->server, go);
     asks_begin(&d->asks, child, &d->server, find, go, d);
     if (!census_open(&d->census, child->census, child->census_slots, child->slot))
         log_event(EVENT_CONFIG, LF_STR("why", "no census of sessions: each process counts its own"));
@@ -372,9 +396,15 @@ static bool from_vault(struct channel *c, uint32_t type, struct wire *w, int *fd
     struct smtpd *d = c->user;
 
     (void)fd;
-    return type == MSG_SIGNED ? certificates_signed(&d->certificates, w)
-         : type == MSG_MECHANISMS ? msg_mechanisms_get(w, &(struct msg_mechanisms){ 0 })
-                              : child_receive_common(d->child, c, type, w);
+    smtpd_now(d);
+    switch (type) {
+    case MSG_SIGNED:
+        return certificates_signed(&d->certificates, w);
+    case MSG_MECHANISMS: case MSG_AUTH_SAY: case MSG_AUTH_DONE:
+        return logins_receive(&d->logins, type, w);
+    default:
+        return child_receive_common(d->child, c, type, w);
+    }
 }
 
 static void vault_gone(struct channel *c, const char *why)
@@ -384,6 +414,8 @@ static void vault_gone(struct channel *c, const char *why)
     (void)why;
     if (d->certificates.vault == c)
         certificates_vault(&d->certificates, NULL);
+    if (d->logins.vault == c)
+        logins_vault(&d->logins, NULL);
 }
 
 static void vault_peer(struct smtpd *d, struct channel *c)
@@ -392,6 +424,7 @@ static void vault_peer(struct smtpd *d, struct channel *c)
     c->receive = from_vault;
     c->gone = vault_gone;
     certificates_vault(&d->certificates, c);
+    logins_vault(&d->logins, c);
 }
 
 static void peer(struct child *child, struct channel *c)

@@ -326,6 +326,19 @@ static bool must_wait(const struct session *s, enum line_result result, struct s
     return result != LINE_OK || !verb_queues(line) || s->tx->nwaiting >= RCPTS_WAITING;
 }
 
+/* shown - a command as the log may have it: a login's first answer may be a password */
+
+static struct slice shown(struct slice line)
+{
+    struct slice verb, args, mechanism, initial;
+
+    if (!slice_cut(line, ' ', &verb, &args)
+        || (!slice_ieq(verb, SLICE_LIT("AUTH")) && !slice_ieq(verb, SLICE_LIT("X-EXPS")))
+        || !slice_cut(args, ' ', &mechanism, &initial))
+        return line;
+    return slice_first(line, line.n - initial.n);
+}
+
 /* line_run - carry out what came; false: it has to be kept for later */
 
 static bool line_run(struct session *s, enum line_result result, struct slice line)
@@ -337,7 +350,7 @@ static bool line_run(struct session *s, enum line_result result, struct slice li
         line_wrong(s, result);
         return true;
     }
-    log_event(EVENT_DIALOG, LF_ID("session", s->number), LF_TEXT("line", line));
+    log_event(EVENT_DIALOG, LF_ID("session", s->number), LF_TEXT("line", shown(line)));
     reply.len = 0;
     id = verb_run(s, line, &reply);
     if (id == REPLY_STALL)

@@ -128,6 +128,13 @@ struct world {
     /* TURN, ATRN: is there mail for these domains (as MSG_TURN_ASK has them)? The same,
      * with session_turned(). */
     uint64_t (*turn)(void *ctx, struct session *s, uint32_t ndomains, struct slice domains);
+    /* AUTH (smtpd/auth.h): a login begins (secure, as MSG_AUTH has it), goes on, comes to
+     * nothing. Answered later with session_login_say() or session_login_done() and the
+     * ticket that is returned. 0, false: cannot be asked now. */
+    uint64_t (*login)(void *ctx, struct session *s, struct slice mechanism, unsigned secure,
+                      bool has_initial, struct slice initial);
+    bool (*login_step)(void *ctx, uint64_t ticket, struct slice data);
+    void (*login_cancel)(void *ctx, uint64_t ticket);
     /* May this session begin TLS now? Its owner does it once the reply has gone,
      * when it sees WAIT_SECURE, and then calls session_secured(). */
     bool (*secure)(void *ctx, struct session *s);
@@ -140,6 +147,7 @@ struct server {
     void               *ctx;        /* the world's */
     int64_t             mono, wall; /* now, ms; set by the owner before every call */
     bool                draining;   /* no new transactions */
+    uint32_t            mechanisms; /* that the vault can serve now: SASL_BIT()s */
 };
 
 /* A recipient that waits for its answer, or for those before it: replies stay
@@ -247,6 +255,7 @@ struct session {
     unsigned                  accepted, refused;
     unsigned                  whois_asked;  /* VRFY and EXPN so far */
     unsigned                  etrn_asked;
+    unsigned                  logins_failed;
     bool                      etrn_many;    /* the ETRN under way may be about several nodes */
     uint64_t                  turn;         /* ticket, in WAIT_TURN */
     bool                      whois_expn, whois_utf8;   /* of the one under way (whois.c) */

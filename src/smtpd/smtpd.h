@@ -5,6 +5,7 @@
 #include "smtpd/ask.h"
 #include "smtpd/certificates.h"
 #include "smtpd/commit.h"
+#include "smtpd/logins.h"
 #include "table/table.h"
 
 struct smtpd {
@@ -13,6 +14,7 @@ struct smtpd {
     struct commits   commits;
     struct asks      asks;
     struct certificates certificates;
+    struct logins    logins;
     struct table_set tables;
     struct census    census;
     uint64_t         tickets;           /* of questions to the queue */

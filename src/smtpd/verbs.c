@@ -8,6 +8,7 @@
  * kind); HELP follows by itself, EHLO by the row of its feature in ehlo.c.
  */
 #include <stdlib.h>
+#include "smtpd/auth.h"
 #include "smtpd/bdat.h"
 #include "smtpd/ehlo.h"
 #include "smtpd/exchange.h"
@@ -55,6 +56,10 @@ const struct verb verbs[] = {
       "TURN: send what waits for you over this connection" },
     { "ATRN", on_atrn, S_READY, REPLY_OUT_OF_ORDER, V_HELO | V_LAST | V_JUNK | V_ODMR, FEATURE_ATRN,
       "ATRN [domain,...]: send what waits for your domains over this connection" },
+    { "AUTH", on_auth, S_READY, REPLY_OUT_OF_ORDER, V_HELO | V_LAST | V_OPEN | V_ODMR, FEATURE_AUTH,
+      "AUTH mechanism [first answer]: log in" },
+    { "X-EXPS", on_auth, S_READY, REPLY_OUT_OF_ORDER, V_HELO | V_LAST | V_OPEN | V_ODMR,
+      FEATURE_X_EXPS, "X-EXPS mechanism [first answer]: log in; another name of AUTH" },
     { "XCLIENT", on_xclient, S_START | S_READY, REPLY_OUT_OF_ORDER, V_LAST | V_JUNK | V_OPEN,
       FEATURE_XCLIENT, "XCLIENT name=value...: for whom you speak" },
     { "XFORWARD", on_xforward, S_START | S_READY, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN,
@@ -87,7 +92,7 @@ const unsigned verbs_count = VERBS;
 
 /* Commands of SMTP that this server does not have. */
 static const char *const unoffered[] = {
-    "AUTH", "BURL",
+    "BURL",
 };
 
 /* How clients that take us for something else begin (A028). */

@@ -4,12 +4,14 @@
         keytab = kdc.keytab("smtp/mx.test")
         env = kdc.ticket("alice", "secret")     # for a client: curl, gsasl
 
-Nothing of the system's Kerberos is read or written: its configuration is
-`kdc.conf`, for every program that gets `kdc.env`.
+Nothing of the system's Kerberos is read or written, by programs that get `kdc.env`.
 """
 import os
+import pathlib
+import shutil
 import socket
 import subprocess
+import tempfile
 
 import debs
 from peers import Peer
@@ -48,17 +50,19 @@ class Kdc(Peer):
 
     def __init__(self, place, realm="PR.TEST"):
         super().__init__(place)
+        self.open = pathlib.Path(tempfile.mkdtemp(prefix="postrider-krb5-"))   # servers run as other users
+        os.chmod(self.open, 0o755)
         self.realm = realm
         self.port = free_port("127.0.0.1")
-        self.env = {"LD_LIBRARY_PATH": debs.library_path(self.root), "KRB5_CONFIG": str(self.path("conf")),
-                    "KRB5_KDC_PROFILE": str(self.path("conf")), "KRB5CCNAME": str(self.path("nobody.ticket"))}
+        self.env = {"LD_LIBRARY_PATH": debs.library_path(self.root), "KRB5_CONFIG": str(self.open / "krb5.conf"),
+                    "KRB5_KDC_PROFILE": str(self.open / "krb5.conf"), "KRB5CCNAME": str(self.path("nobody.ticket"))}
 
     def run(self, program, *words, **more):
         return debs.run(str(self.program(program)), *words, env={**os.environ, **self.env}, **more)
 
     def configure(self):
         machine = next(self.root.glob("usr/lib/*/krb5/plugins/kdb"))
-        self.path("conf").write_text(CONFIGURATION.format(
+        (self.open / "krb5.conf").write_text(CONFIGURATION.format(
             realm=self.realm, port=self.port, place=self.place, modules=machine))
         self.path("acl").write_text("")
         self.run("usr/sbin/kdb5_util", "create", "-s", "-r", self.realm, "-P", "a master key for an hour")
@@ -72,6 +76,10 @@ class Kdc(Peer):
             return True
         except OSError:
             return False
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.open, ignore_errors=True)
 
     def admin(self, query):
         return self.run("usr/sbin/kadmin.local", "-r", self.realm, "-q", query)

@@ -273,7 +273,7 @@ static inline void script_begin(struct script *w, struct conf *conf, unsigned li
     *w = (struct script){ .conf = conf, .room = ROOM_YES, .in = BUF(16 << 20),
                           .out = BUF(16 << 20), .text = BUF(16 << 20), .envelope = BUF(8 << 20) };
     w->server = (struct server){ .conf = conf, .world = &scripted_world, .ctx = w,
-                                 .mono = 1000000, .wall = 1700000000000 };
+                                 .mono = 1000000, .wall = 1700000000000, .mechanisms = 31 };
     ip_parse(slice_cstr(client), &ip);
     session_begin(&w->s, &w->server, &conf->listens[listener], &ip, &w->out, 77, w);
 }

@@ -8,37 +8,15 @@
  * somebody's entry is news               -                  at once
  */
 #include <stdlib.h>
-#include "base/arena.h"
 #include "base/ascii.h"
-#include "links/node.h"
+#include "links/own.h"
 
-enum { HEAL_MS = 5000, CONFIG_MAX = 256 << 10 };
-
-enum talking { SILENT, SAID_DIGEST, SAID_TABLE };
-
-/* What we know of a connector of ours, beside its place in the entry. */
-struct conn {
-    struct watch watch;
-    uint8_t      talking;       /* enum talking */
-    bool         news;          /* the neighbour should be asked at once */
-    int64_t      next;          /* when it is asked the next time anyway */
-    int64_t      not_before;    /* after an exchange that led to nothing */
-};
-
-/* What the configuration says, in memory that goes with it. */
-struct own {
-    struct arena         arena;
-    struct slice        *spaces;
-    size_t               nspaces;
-    struct link_spec    *links;
-    struct conn         *conns;     /* one for each link */
-    size_t               nlinks;
-};
+enum { HEAL_MS = 5000 };
 
 struct links_node {
     struct links_settings s;
     struct link_table          table;
-    struct own            own;
+    struct links_own            own;
     struct links_version  version;
     int64_t               refreshed;    /* when our entry was last made */
     int64_t               told;         /* when ups and downs were last told */
@@ -95,14 +73,6 @@ void links_free(struct links_node *l)
 
 /* ------------------------------------------------------- our own entry -- */
 
-static bool own_write(const struct links_node *l, const struct own *own,
-                      struct links_version version, struct buf *out)
-{
-    return entry_write(&(struct entry_spec){
-        .name = slice_cstr(l->table.self), .version = version, .spaces = own->spaces,
-        .nspaces = own->nspaces, .links = own->links, .nlinks = own->nlinks }, out);
-}
-
 /* live - for our own paths a connector counts as it is, not as we told it */
 
 static void live(struct links_node *l)
@@ -122,7 +92,7 @@ static void publish(struct links_node *l, int64_t now)
 
     for (size_t i = 0; i < l->own.nlinks; i++)
         l->own.links[i].up = !l->own.conns[i].watch.told_down;
-    l->stale = !own_write(l, &l->own, l->version, &text)
+    l->stale = !links_own_write(&l->own, slice_cstr(l->table.self), l->version, &text)
             || !link_table_own(&l->table, buf_view(&text), now / 1000);
     l->refreshed = now;
     buf_free(&text);
@@ -147,82 +117,21 @@ static void raise_major(struct links_node *l, uint64_t above, int64_t wall)
 
 /* ------------------------------------------------------- configuration -- */
 
-static struct slice *spaces_copy(struct own *own, const struct slice *spaces, size_t n)
-{
-    struct slice *copy = arena_array(&own->arena, n + 1, sizeof *copy);
-
-    for (size_t i = 0; copy != NULL && i < n; i++)
-        copy[i] = arena_copy(&own->arena, spaces[i]);
-    return copy;
-}
-
-/* insert - one more connector, in the order of names. False: two of one name. */
-
-static bool insert(struct own *own, const struct links_connector *c)
-{
-    size_t at = own->nlinks;
-
-    while (at > 0 && links_order(own->links[at - 1].name, c->name) > 0)
-        at--;
-    if (at > 0 && slice_eq(own->links[at - 1].name, c->name))
-        return false;
-    memmove(&own->links[at + 1], &own->links[at], (own->nlinks - at) * sizeof own->links[0]);
-    own->links[at] = (struct link_spec){
-        .name = arena_copy(&own->arena, c->name), .to = arena_copy(&own->arena, c->to),
-        .cost = c->cost, .up = true, .spaces = spaces_copy(own, c->spaces, c->nspaces),
-        .nspaces = c->nspaces };
-    own->nlinks++;
-    return true;
-}
-
-static bool own_make(struct own *own, const struct slice *spaces, size_t nspaces,
-                     const struct links_connector *connectors, size_t n)
-{
-    *own = (struct own){ .arena = ARENA(CONFIG_MAX), .nspaces = nspaces };
-    own->spaces = spaces_copy(own, spaces, nspaces);
-    own->links = arena_array(&own->arena, n + 1, sizeof *own->links);
-    own->conns = arena_array(&own->arena, n + 1, sizeof *own->conns);
-    for (size_t i = 0; i < n && !own->arena.spent; i++)
-        if (!insert(own, &connectors[i]))
-            return false;
-    return !own->arena.spent;
-}
-
-/* conn_find - a connector of ours by its name, or NULL */
-
-static struct conn *conn_find(const struct own *own, struct slice name)
-{
-    for (size_t i = 0; i < own->nlinks; i++)
-        if (slice_eq(own->links[i].name, name))
-            return &own->conns[i];
-    return NULL;
-}
-
-static void keep_states(struct own *own, const struct own *old, int64_t now)
-{
-    for (size_t i = 0; i < own->nlinks; i++) {
-        const struct conn *c = conn_find(old, own->links[i].name);
-
-        if (c != NULL && slice_eq(old->links[c - old->conns].to, own->links[i].to))
-            own->conns[i] = *c;
-        else
-            own->conns[i] = (struct conn){ .news = true, .next = now, .not_before = now };
-    }
-}
-
 /* differs - would our entry say something else? *ok: it can be said at all. */
 
-static bool differs(const struct links_node *l, const struct own *own, bool *ok)
+static bool differs(const struct links_node *l, const struct links_own *own, bool *ok)
 {
     struct buf a = BUF(LINKS_ENTRY), b = BUF(LINKS_ENTRY);
+    struct slice self = slice_cstr(l->table.self);
     struct entry_view e;
     bool other;
 
     for (size_t i = 0; i < l->own.nlinks; i++)
         l->own.links[i].up = true;
-    own_write(l, &l->own, (struct links_version){ 0 }, &a);
-    *ok = own_write(l, own, (struct links_version){ 0 }, &b) && entry_parse(buf_view(&b), &e);
-    other = link_table_find(&l->table, slice_cstr(l->table.self)) == NULL
+    links_own_write(&l->own, self, (struct links_version){ 0 }, &a);
+    *ok = links_own_write(own, self, (struct links_version){ 0 }, &b)
+       && entry_parse(buf_view(&b), &e);
+    other = link_table_find(&l->table, self) == NULL
          || !slice_eq(buf_view(&a), buf_view(&b));
     buf_free(&a);
     buf_free(&b);
@@ -240,8 +149,8 @@ bool links_configure(struct links_node *l, const struct links_settings *s,
                      const struct links_connector *connectors, size_t n,
                      int64_t now, int64_t wall)
 {
-    struct own own;
-    bool ok = own_make(&own, spaces, nspaces, connectors, n);
+    struct links_own own;
+    bool ok = links_own_make(&own, spaces, nspaces, connectors, n);
     bool change = ok && differs(l, &own, &ok);
 
     if (!ok || !change) {
@@ -250,7 +159,7 @@ bool links_configure(struct links_node *l, const struct links_settings *s,
             settings_set(l, s);
         return ok;
     }
-    keep_states(&own, &l->own, now);
+    links_own_inherit(&own, &l->own, now);
     arena_free(&l->own.arena);
     l->own = own;
     settings_set(l, s);
@@ -278,7 +187,7 @@ static void worked(struct links_node *l, struct conn *c)
 
 void links_failed(struct links_node *l, struct slice connector, int64_t now)
 {
-    struct conn *c = conn_find(&l->own, connector);
+    struct conn *c = links_own_conn(&l->own, connector);
 
     if (c != NULL)
         failed(l, c, now);
@@ -286,7 +195,7 @@ void links_failed(struct links_node *l, struct slice connector, int64_t now)
 
 void links_worked(struct links_node *l, struct slice connector, int64_t now)
 {
-    struct conn *c = conn_find(&l->own, connector);
+    struct conn *c = links_own_conn(&l->own, connector);
 
     (void)now;
     if (c != NULL)
@@ -401,7 +310,7 @@ static bool answered(struct links_node *l, struct conn *c, struct slice answer, 
 bool links_asked(struct links_node *l, struct slice connector, enum links_outcome outcome,
                  struct slice answer, int64_t now, int64_t wall, struct buf *next)
 {
-    struct conn *c = conn_find(&l->own, connector);
+    struct conn *c = links_own_conn(&l->own, connector);
 
     if (c == NULL || c->talking == SILENT)
         return false;
@@ -522,7 +431,7 @@ const struct link_table *links_table(const struct links_node *l)
 
 const struct watch *links_watch(const struct links_node *l, struct slice connector)
 {
-    const struct conn *c = conn_find(&l->own, connector);
+    const struct conn *c = links_own_conn(&l->own, connector);
 
     return c != NULL ? &c->watch : NULL;
 }

@@ -300,7 +300,8 @@ static void look(struct queue *q)
         if (w == NULL || a->down == !watch_up(w))
             continue;
         a->down = !watch_up(w);
-        log_event(EVENT_LINKS, LF_STR("connector", a->name), LF_STR("state", a->down ? "down" : "up"));
+        log_event(EVENT_LINKS, LF_STR("connector", a->name),
+                  LF_STR("state", a->down ? "down" : "up"));
         snprintf(text, sizeof text, "link:%s", a->name);
         d = sched_find(q->sched, slice_cstr(text));
         if (d != NULL && !a->down)

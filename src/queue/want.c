@@ -157,6 +157,8 @@ enum wanted want_destination(const struct queue *q, const struct want *w,
         return want_domain(&in, rest) ? WANTED_ALL : WANTED_NONE;
     if (slice_eq(kind, SLICE_LIT("hold")))
         return in_hold(&in, rest);
+    if (slice_eq(kind, SLICE_LIT("link")))
+        return WANTED_LOOK;     /* any domain may lie behind it */
     if (slice_eq(kind, SLICE_LIT("host")))
         return by_route(q, w, text) ? WANTED_LOOK : WANTED_NONE;
     return WANTED_NONE;

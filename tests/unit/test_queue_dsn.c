@@ -188,6 +188,21 @@ static void failure_is_reported_unless_the_sender_said_never(void **state)
     }
 }
 
+static void a_failure_that_nobody_hears_of_is_remembered_all_the_same(void **state)
+{
+    (void)state;
+    commit(&(struct mail){ .sender = "s@partner.test",
+        .rcpts = { { .address = "a@partner.test", .notify = "NEVER" }, { .address = "b@ours.test" } } });
+    work(0);
+    result(0, FATE_NEVER, DELIVERY_FINAL, TROUBLE_NONE);
+    result(1, FATE_LATER, DELIVERY_FINAL, TROUBLE_NONE);
+    work(0);
+    restart();
+    pass(6LL * MINUTE, 10 * SECOND);
+    assert_int_equal(world.nheard, 3);          /* b again, not a */
+    assert_string_equal(last_heard()->rcpts[0], "b@ours.test");
+}
+
 static void a_delay_is_told_of_once(void **state)
 {
     (void)state;
@@ -269,6 +284,7 @@ int main(void)
         T(an_alias_is_reported_as_expanded_and_its_members_are_not),
         T(a_list_counts_as_delivered_and_its_failures_go_to_its_owner),
         T(failure_is_reported_unless_the_sender_said_never),
+        T(a_failure_that_nobody_hears_of_is_remembered_all_the_same),
         T(a_delay_is_told_of_once),
         T(nobody_is_warned_who_does_not_want_it),
         T(a_report_is_as_secret_and_as_urgent_as_its_message),

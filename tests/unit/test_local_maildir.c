@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "local/batch.h"
@@ -327,6 +328,36 @@ static void names_never_repeat(void **state)
     maildir_close(&m);
 }
 
+/* Every fsync of a directory is seen here. */
+static unsigned syncs;
+
+int fsync(int fd)
+{
+    __atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST);
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static void directories_that_somebody_else_made_are_synced_once(void **state)
+{
+    static const char *const parts[] = { "", "/tmp", "/new", "/cur" };
+    struct maildir_path path;
+    struct maildir m;
+    struct why why;
+
+    (void)state;
+    assert_int_equal(mkdir(under("x.test"), 0700), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(mkdir(under("x.test/alice%s", parts[i]), 0700), 0);
+    assert_true(maildir_path(slice_cstr(under("%%d/%%u")), SLICE_LIT("alice@x.test"), &path, &why));
+    syncs = 0;
+    assert_true(maildir_open(&m, &path, &why));
+    maildir_close(&m);
+    assert_int_equal(syncs, 5);         /* for the names of x.test, alice, tmp, new and cur */
+    assert_true(maildir_open(&m, &path, &why));
+    maildir_close(&m);
+    assert_int_equal(syncs, 5);
+}
+
 #define ON_DISK(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
 int main(void)
@@ -343,6 +374,7 @@ int main(void)
         ON_DISK(a_body_that_ends_early_is_never_seen),
         ON_DISK(a_name_that_is_taken_is_never_overwritten),
         ON_DISK(names_never_repeat),
+        ON_DISK(directories_that_somebody_else_made_are_synced_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

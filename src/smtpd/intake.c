@@ -65,7 +65,7 @@ static bool lacks(struct slice message, struct slice name)
 }
 
 /* complete - a message that is submitted may lack what only its sender could know
- * (RFC 6409 §8.2, §8.3); resent ones are complete */
+ * (RFC 6409 §8.2, §8.3) */
 
 static void complete(struct session *s)
 {

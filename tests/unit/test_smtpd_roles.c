@@ -51,6 +51,41 @@ static void dialogues_go_as_written(void **state)
     }
 }
 
+static bool has(const struct script *w, const char *text)
+{
+    return memmem(buf_view(&w->text).p, w->text.n, text, strlen(text)) != NULL;
+}
+
+static void what_is_submitted_is_complete(void **state)     /* RFC 6409 section 8 */
+{
+    static const struct { unsigned at; const char *header; bool date, id; } cases[] = {
+        { SUBMISSION, "Subject: x\r\n", true, true },
+        { SUBMISSION, "date: now\r\nSubject: x\r\n", false, true },
+        { SUBMISSION, "Message-Id: <x@y>\r\n", true, false },
+        { SUBMISSION, "Date: now\r\nMessage-ID: <x@y>\r\n", false, false },
+        { MX, "Subject: x\r\n", false, false },
+    };
+    static char line[1000];
+    struct script w;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int large = 0; large < 2; large++) {
+            begin_at(&w, cases[i].at, "192.0.2.9");
+            play(&w, "start", "< 220\n> EHLO c.example\n< 250\nA sam\n> MAIL FROM:<a@b.example>\n< 250\n> RCPT TO:<user@ours.example>\n< 250\n> DATA\n< 354\n");
+            script_feed(&w, slice_cstr(cases[i].header));
+            script_feed(&w, SLICE_LIT("\r\nDate: not this one\r\n"));
+            fill_line(line, sizeof line, 'y');
+            for (int k = 0; large && k < 200; k++)
+                script_feed(&w, slice_of(line, sizeof line));
+            play(&w, "end", "> .\n< 250\n=1\n");
+            assert_int_equal(has(&w, "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"), cases[i].date);
+            assert_int_equal(has(&w, "Message-ID: <000000000000"), cases[i].id);
+            assert_true(has(&w, cases[i].header) && has(&w, "\r\nReceived: ") == (cases[i].date || cases[i].id));
+            script_end(&w);
+        }
+}
+
 /* ------------------------------------------------ announced and accepted -- */
 
 /* How each keyword is tried. `before`: what must have been said. */
@@ -231,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dialogues_go_as_written),
+        cmocka_unit_test(what_is_submitted_is_complete),
         cmocka_unit_test(what_is_announced_is_accepted_and_nothing_else),
         cmocka_unit_test(help_lists_exactly_what_is_accepted),
     };

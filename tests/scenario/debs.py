@@ -24,6 +24,9 @@ PACKAGES = {
     "nsd": ["nsd"],
     "krb5": ["krb5-kdc", "krb5-admin-server", "krb5-user", "gsasl"],
     "fetchmail": ["fetchmail"],
+    "sendmail": ["sendmail-bin", "sendmail-cf", "m4", "libnss-wrapper"],
+    "nodemailer": ["node-nodemailer"],
+    "node": ["nodejs"],
 }
 
 

@@ -283,6 +283,62 @@ class Exim(Peer):
         return "".join(p.read_text(errors="replace") for p in sorted(self.path("log").iterdir())) + self.process.log()
 
 
+SENDMAIL = """
+define(`confDOMAIN_NAME', `sendmail.test')
+OSTYPE(`linux')
+define(`QUEUE_DIR', `PLACE/queue')
+define(`confPID_FILE', `PLACE/pid')
+define(`STATUS_FILE', `PLACE/statistics')
+define(`ALIAS_FILE', `')
+define(`confDELIVERY_MODE', `queueonly')
+define(`confTO_IDENT', `0')
+define(`confPRIVACY_FLAGS', `')
+define(`confDONT_BLAME_SENDMAIL', `GroupWritableDirPathSafe')
+FEATURE(`nocanonify')
+FEATURE(`accept_unresolvable_domains')
+FEATURE(`accept_unqualified_senders')
+DAEMON_OPTIONS(`Name=MTA, Family=inet, Addr=127.0.0.1, Port=PORT')
+MAILER(`local')
+MAILER(`smtp')
+LOCAL_CONFIG
+CwDOMAIN
+"""
+
+
+class Sendmail(Peer):
+    """Takes mail for root@`domain` on `port`, and keeps it in its queue: see `queue`. Must be
+    started by root."""
+    package = "sendmail"
+
+    def __init__(self, place, domain):
+        super().__init__(place)
+        self.domain = domain
+
+    def configure(self):
+        for name in ("queue",):
+            self.path(name).mkdir(mode=0o700, exist_ok=True)
+        self.path("hosts").write_text("127.0.0.1 sendmail.test sendmail localhost\n")
+        macros = (SENDMAIL.replace("PLACE", str(self.place)).replace("PORT", str(self.port))
+                  .replace("DOMAIN", self.domain))
+        self.path("sendmail.mc").write_text(macros)
+        library = self.root / "usr/share/sendmail/cf"
+        made = subprocess.run([str(self.program("usr/bin/m4")), "-I", str(library), str(library / "m4/cf.m4"),
+                               str(self.path("sendmail.mc"))], stdout=subprocess.PIPE, check=True, env=self.env)
+        self.path("sendmail.cf").write_bytes(made.stdout)
+        wrapper = next(self.root.glob("usr/lib/*/libnss_wrapper.so"))
+        self.env.update(LD_PRELOAD=str(wrapper), NSS_WRAPPER_HOSTNAME="sendmail.test",
+                        NSS_WRAPPER_HOSTS=str(self.path("hosts")))
+        self.program("usr/libexec/sendmail/sendmail").chmod(0o755)     # not for a group: it is not installed
+
+    def command(self):
+        return [self.program("usr/libexec/sendmail/sendmail"), f"-C{self.path('sendmail.cf')}", "-bD"]
+
+    def queue(self):
+        """[(its file of the envelope, the body)]"""
+        return [(path.read_text(errors="replace"), path.with_name("d" + path.name[1:]).read_bytes())
+                for path in sorted(self.path("queue").glob("qf*"))]
+
+
 class Dovecot(Peer):
     """Takes mail by LMTP, on `port` and on the socket `socket`, for these users of
     any domain; it lands in PLACE/mail/USER/."""

@@ -1,11 +1,19 @@
 """Ports of our own: below the range from which the kernel takes outgoing ones."""
 import os
 import random
+import re
 import socket
 import time
 
 FIRST, LAST = (int(n) for n in os.environ.get("POSTRIDER_TEST_PORTS", "23500-24999").split("-"))
 _given = set()
+
+# Tests that run side by side have ports of their own.
+_side = re.search(r"\d+$", os.environ.get("PYTEST_XDIST_WORKER", ""))
+if _side:
+    _width = (LAST - FIRST + 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    FIRST += int(_side[0]) * _width
+    LAST = FIRST + _width - 1
 
 
 def is_free(port, addresses):

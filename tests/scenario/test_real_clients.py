@@ -56,9 +56,9 @@ def account(path, name, password=PASSWORD):
 @pytest.fixture
 def provider(make_server, place):
     """A server that holds mail for cust.example until it is asked for."""
-    def make(via="hold", **more):
+    def make(via="hold", text=TEXT, **more):
         odmr = free_port()
-        server = make_server(TEXT, listeners=LISTENERS, odmr=odmr, via=via, **more)
+        server = make_server(text, listeners=LISTENERS, odmr=odmr, via=via, **more)
         server.odmr = odmr
         account(server.place / "accounts", "cust")
         (server.place / "recipients").write_text("alice\nbob\n")
@@ -169,6 +169,70 @@ def test_net_smtp_starts_a_queue_verifies_and_expands(provider):
         print "@members";
     """)
     assert "alice@example.org" in said and "bob@example.org" in said
+
+
+# -------------------------------------------------------------------- swaks --
+
+def swaks(server, *words):
+    needs("swaks")
+    return done(["swaks", "--server", "127.0.0.1", "--port", server.port, "--from", SENDER, "--to", RECIPIENT,
+                 "--helo", "client.test", *words])
+
+
+def test_swaks_pipelines(provider):
+    server = provider()
+    said = swaks(server, "--pipeline")
+    assert said.index("-> RCPT TO") < said.index("<-  250 2.1.0")
+    server.wait_mail(RECIPIENT)
+
+
+def test_swaks_says_for_whom_it_speaks_by_xclient(provider):
+    server = provider(text=TEXT + """
+        peer "proxy" { networks = {"127.0.0.1"}  grant = {xclient} }
+    """)
+    swaks(server, "--xclient-addr", "192.0.2.77", "--xclient-helo", "far.example")
+    (delivered,) = server.wait_mail(RECIPIENT)
+    assert "[192.0.2.77]" in delivered.header("Received")
+
+
+def test_swaks_may_not_say_so_when_nobody_listed_it(provider):
+    finished = subprocess.run(["swaks", "--server", "127.0.0.1", "--port", str(provider().port), "--from", SENDER,
+                               "--to", RECIPIENT, "--xclient-addr", "192.0.2.77"], stdout=subprocess.PIPE, timeout=60)
+    assert finished.returncode != 0
+
+
+# ------------------------------------------------------- nodemailer and Exim --
+
+def test_nodemailer_carries_a_message(provider, place):
+    server = provider()
+    root = debs.unpacked("nodemailer")
+    script = place / "send.js"
+    script.write_text(textwrap.dedent(f"""
+        const mailer = require("{root}/usr/share/nodejs/nodemailer");
+        const transport = mailer.createTransport({{ host: "127.0.0.1", port: {server.port}, ignoreTLS: true,
+            name: "client.test", auth: {{ user: "cust", pass: "{PASSWORD}" }} }});
+        transport.sendMail({{ from: "{SENDER}", to: "{RECIPIENT}", subject: "Grüße", text: "Über alles\\n.\\n",
+            dsn: {{ id: "n1", return: "headers", notify: ["success"], recipient: "{SENDER}" }} }})
+            .then(info => console.log(info.response), trouble => {{ console.error(trouble); process.exit(1); }});
+        """))
+    program, env = shutil.which("node"), dict(os.environ)
+    if program is None:
+        unpacked = debs.unpacked("node")
+        program, env["LD_LIBRARY_PATH"] = unpacked / "usr/bin/node", debs.library_path(unpacked)
+    assert "queued as" in done([program, script], env=env)
+    (delivered,) = server.wait_mail(RECIPIENT)
+    assert delivered.header("Subject") == "Grüße"
+
+
+def test_exim_sends_in_chunks(provider, make_peer):
+    server = provider()
+    exim = make_peer(peers.Exim, routes={"example.org": server.port})
+    sent = messages.plain(SENDER, RECIPIENT, body=messages.awkward_body())
+    done(["curl", "--silent", "--show-error", f"smtp://127.0.0.1:{exim.port}/client.test", "--mail-from", SENDER,
+          "--mail-rcpt", RECIPIENT, "--upload-file", "-"], input=sent)
+    (delivered,) = server.wait_mail(RECIPIENT)
+    assert_carried(delivered, sent)
+    assert " K " in exim.log()              # Exim's mark of a message that went in chunks
 
 
 # ---------------------------------------------------------------- fetchmail --

@@ -56,5 +56,5 @@ def test_sendmail_gets_what_was_asked_about_reports(make_server, sendmail):
 
 def test_sendmail_gets_the_time_that_is_left(make_server, sendmail):
     envelope, _ = pass_on(make_server, sendmail, " BY=3600;N")
-    (left,) = lines(envelope, "!")                  # seconds, and how often it was tried
-    assert 3500 < int(left.split()[0]) <= 3600
+    (left,) = lines(envelope, "!")                  # its flags, and seconds
+    assert 3500 < int(left.split()[1]) <= 3600

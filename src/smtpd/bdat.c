@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "smtpd/bdat.h"
 #include "smtpd/intake.h"
+#include "smtpd/policy.h"
 
 enum { DIGITS = 20 };
 
@@ -25,7 +26,7 @@ static enum reply_id judge(struct session *s, uint64_t size)
     uint64_t most = s->server->conf->limits.message_size;
 
     if (s->stage == S_SENDER)
-        return tx->refused > 0 ? REPLY_NO_VALID_RCPTS : REPLY_NEED_RCPT;
+        return tx_no_rcpts(s);
     if (s->stage == S_RCPTS)
         return size > most ? REPLY_TOO_BIG : REPLY_OK;
     return tx->data.size > most || size > most - tx->data.size ? REPLY_TOO_BIG : REPLY_OK;

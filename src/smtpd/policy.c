@@ -349,6 +349,11 @@ unsigned rcpt_add(struct session *s, const struct rcpt_command *r)
     return id;
 }
 
+enum reply_id tx_no_rcpts(const struct session *s)
+{
+    return s->tx->refused > 0 && !s->lmtp ? REPLY_NO_VALID_RCPTS : REPLY_NEED_RCPT;
+}
+
 /* ------------------------------------------------------------ the answers -- */
 
 static struct rcpt_wait *find(struct session *s, uint32_t serial, uint32_t ticket)

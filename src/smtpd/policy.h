@@ -9,6 +9,10 @@
 /* rcpt_add - a RCPT command. The reply's name, or REPLY_NONE: lined up. */
 unsigned rcpt_add(struct session *s, const struct rcpt_command *r);
 
+/* tx_no_rcpts - what a message without recipients is answered: 554, were there any that
+ * were refused; LMTP knows only 503 (RFC 2033 §4.2) */
+enum reply_id tx_no_rcpts(const struct session *s);
+
 /* rcpt_line_up - put the reply to a bad RCPT behind those that wait. False:
  * nothing waits, say it at once. */
 bool rcpt_line_up(struct session *s, enum reply_id id);

@@ -228,6 +228,7 @@ struct session {
     bool                      esmtp, trusted;
     bool                      lmtp;         /* LHLO: replies for each recipient */
     struct ip                 peer;         /* who is really there; client: who XCLIENT or PROXY say */
+    bool                      claimed;      /* `account` is whom XCLIENT named */
     struct slice              name;         /* the client's DNS name, by XCLIENT; malloced, or empty */
     struct slice              xforward;     /* attributes for the next message; malloced, or empty */
     bool                      secure;       /* over TLS */

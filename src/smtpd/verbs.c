@@ -421,7 +421,7 @@ static unsigned on_data(struct session *s, struct slice args, struct reply *r)
     (void)args;
     (void)r;
     if (s->stage != S_RCPTS)
-        return s->tx->refused > 0 ? REPLY_NO_VALID_RCPTS : REPLY_NEED_RCPT;
+        return tx_no_rcpts(s);
     if (s->tx->wishes.body == BODY_BINARYMIME)
         return REPLY_NEED_BDAT;
     intake_begin(s, S_TEXT);

@@ -175,6 +175,16 @@ static bool keep(struct slice *to, struct slice text)
     return true;
 }
 
+/* login_take - whoever logged in as itself did not log in for the client that it names */
+
+static bool login_take(struct session *s, const struct claim *c)
+{
+    if (!c->has_login && (s->claimed || s->account.n == 0))
+        return true;
+    s->claimed = true;
+    return keep(&s->account, c->has_login ? c->login : (struct slice){ 0 });
+}
+
 unsigned on_xclient(struct session *s, struct slice args, struct reply *r)
 {
     struct arena room = ARENA(16 << 10);
@@ -183,7 +193,7 @@ unsigned on_xclient(struct session *s, struct slice args, struct reply *r)
 
     if (args.n == 0 || !claim_read(xclient_rows, XCLIENT_ROWS, args, &room, &c))
         id = REPLY_BAD_ARGUMENTS;
-    else if ((c.has_name && !keep(&s->name, c.name)) || (c.has_login && !keep(&s->account, c.login)))
+    else if ((c.has_name && !keep(&s->name, c.name)) || !login_take(s, &c))
         id = REPLY_LOCAL_TROUBLE;
     if (id == REPLY_GREETING) {
         if (c.has_client)

@@ -34,7 +34,7 @@ static const struct { const char *name; unsigned at; const char *client, *text; 
       "> LHLO c.example\n< 250\n" SENDER "> RCPT TO:<user@ours.example>\n< 250\n> RCPT TO:<u2@ours.example>\n< 250\n~ BDAT 1\\r\\nx\n< 250 2.0.0 1 octets\n"
       "> BDAT 0 LAST\n< 250 2.0.0 Ok: queued\n< 250 2.0.0 Ok: queued\n=1\n" },
     { "LMTP: no recipient, no data", LMTP, "192.0.2.9",
-      "> LHLO c.example\n< 250\n" SENDER "> DATA\n< 503\n> RCPT TO:<nobody@ours.example>\n< 550\n> DATA\n< 554\n" },
+      "> LHLO c.example\n< 250\n" SENDER "> DATA\n< 503\n> RCPT TO:<nobody@ours.example>\n< 550\n> DATA\n< 503\n~ BDAT 2 LAST\\r\\nxx\n< 503\n" },
     { "LMTP does not relay for strangers", LMTP, "192.0.2.9", "> LHLO c.example\n< 250\n" SENDER "> RCPT TO:<b@far.example>\n< 550 5.7.1\n" },
 };
 

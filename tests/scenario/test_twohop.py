@@ -7,6 +7,7 @@ understand us.
 """
 import email
 import os
+import pathlib
 import re
 import shutil
 import ssl
@@ -28,6 +29,7 @@ WORLD = ('domain "example.org" { recipients = any  deliver = "maildir:$mail/%d/%
          'route "*" { via = "127.0.0.1:$far" }\n'
          'peer "client" { networks = {"127.0.0.1"}  grant = {xforward, xexch50} }\n'
          'tls "mx.example.org" { certificate = "$pem"  key = "$key" }\n')
+AUTH = 'listen "127.0.0.1:$port" { role = mx  auth = offer }\naccounts = "file:$place/accounts"\n'
 
 
 # --- the next host ------------------------------------------------------------
@@ -138,7 +140,9 @@ def home(authority):
     pem, key = authority.pair
     host = Host(offers=[])
     host.tls = certificate_for_address(authority)
-    server = postrider.Server(place, WORLD, far=host.port, pem=pem, key=key,
+    accounts = pathlib.Path(place, "accounts")
+    accounts.touch(mode=0o600)
+    server = postrider.Server(place, WORLD, listeners=AUTH, far=host.port, pem=pem, key=key,
                               relay=f'idle = 0s  connect_timeout = 3s  ca = "{authority.pem}"',
                               queue="retry = {1s}  jitter = 0  warn = 0s")
     server.host = host
@@ -485,6 +489,46 @@ def test_what_we_were_told_by_xforward_goes_on(home, hop):
     give(home, before=["XFORWARD NAME=first.test ADDR=192.0.2.77 HELO=first.helo"])
     assert host.wait(1)
     assert " ".join(host.said("XFORWARD")) == "NAME=first.test ADDR=192.0.2.77 HELO=first.helo"
+
+
+def give_with_blob(server, blob):
+    client = greeted(server)
+    for line in (f"MAIL FROM:<{SENDER}>", f"RCPT TO:<{RCPT}>"):
+        assert client.command(line)[0] == 250
+    assert client.command(f"XEXCH50 {len(blob)} 2")[0] == 354
+    client.send(blob)
+    assert client.reply()[0] == 250
+    assert client.command("DATA")[0] == 354
+    client.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
+    code, text = client.reply()
+    assert code == 250
+    return re.search(rb"queued as ([0-9A-Z]+)", text)[1].decode()
+
+
+def test_a_blob_goes_on_octet_by_octet_to_a_peer(home, hop):
+    blob = bytes(range(256)) + b"\r\n.\r\nQUIT\r\n"
+    host = hop(["PIPELINING", "XEXCH50"])
+    give_with_blob(home, blob)
+    assert host.wait(1)
+    assert host.said("XEXCH50") == [f"{len(blob)} 2"]
+    assert [b for s in host.sessions for b in s.blobs] == [blob]
+
+
+def test_a_blob_is_dropped_where_nobody_wants_it_and_the_trace_says_so(home, hop):
+    host = hop(["PIPELINING"])
+    number = give_with_blob(home, b"blob")
+    assert host.wait(1)
+    home.wait_empty()
+    assert "XEXCH50 dropped" in home.told("trace", number, "--json")
+
+
+@pytest.mark.parametrize("offers, expected", [(["AUTH PLAIN"], "AUTH=e+3Dmc2@example.org"), ([], None)])
+def test_who_submitted_a_message_is_told_to_hosts_with_auth(home, hop, offers, expected):
+    host = hop(["PIPELINING", *offers])
+    give(home, "AUTH=e+3Dmc2@example.org")
+    assert host.wait(1)
+    told = [w for w in host.messages[0].params.split() if w.startswith("AUTH=")]
+    assert told == ([expected] if expected else [])
 
 
 def test_a_host_that_does_not_offer_xforward_hears_none(home, hop):

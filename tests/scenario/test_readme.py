@@ -1,11 +1,13 @@
 """What README.md promises about configurations is true."""
 import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
 
 import postrider
+from certificates import Authority
 
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 
@@ -23,9 +25,14 @@ def test_the_readme_has_five_configurations():
 
 @pytest.mark.parametrize("number", range(5))
 def test_a_configuration_of_the_readme_is_right(number, tmp_path):
-    """Only the tables, which are somebody's own, are put elsewhere."""
-    for name in ("recipients", "aliases"):
-        (tmp_path / name).write_text("", encoding="utf-8")
+    """Only the files that it names, which are somebody's own, are put elsewhere."""
+    for name, text in (("recipients", ""), ("aliases", ""), ("accounts", ""),
+                       ("credentials", "smarthost web1 secret\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    pem, key = Authority(tmp_path / "authority").sign("mx.example.org")
+    shutil.copy(pem, tmp_path / "mx.pem")
+    shutil.copy(key, tmp_path / "mx.key")
     path = tmp_path / "postrider.conf"
     path.write_text(configurations()[number].replace("/etc/postrider/", f"{tmp_path}/"), encoding="utf-8")
     done = subprocess.run([postrider.COMMAND, "config", "check", path],

@@ -163,6 +163,8 @@ static void tell(const json_t *row)
         if (strcmp(tellers[i].name, event) == 0)
             teller = tellers[i].tell;
     teller(row);
+    if (has(row, "note"))
+        say("\n                     note: ", text_of(row, "note"), "");
     putchar('\n');
 }
 

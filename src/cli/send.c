@@ -297,6 +297,9 @@ static int run(const struct cli *cli, const struct verb *v, int argc, char **arg
     if (!read_words(v, &s, argc, argv, &words))
         return EX_USAGE;
     wrong = words.n > 1 ? "one FILE at most" : check(&s);
+    if (wrong == NULL && s.reach.password_file != NULL && strcmp(s.reach.password_file, "-") == 0
+        && (words.n == 0 || strcmp(words.items[0], "-") == 0))
+        wrong = "password and message cannot both come from standard input";
     if (wrong != NULL)
         return usage_error(v, wrong);
     status = write_letter(&s, words.n > 0 ? words.items[0] : "-", &letter);

@@ -211,12 +211,28 @@ const struct user_facts *resolver_user(const struct resolver *r, struct slice ad
     return users_recall(&r->users, slice_of(lower, local.n));
 }
 
+/* wants_terminals - else nobody's need be looked for at each recipient */
+
+static bool wants_terminals(const struct conf *conf)
+{
+    const uint64_t verbs = FEATURE(SEND) | FEATURE(SOML) | FEATURE(SAML);
+
+    for (size_t i = 0; i < conf->nlistens; i++)
+        for (int who = 0; who < WHO_COUNT; who++)
+            if (conf->listens[i].offers[who] & verbs)
+                return true;
+    for (size_t i = 0; i < conf->npeers; i++)
+        if (conf->peers[i].grant & verbs)
+            return true;
+    return false;
+}
+
 bool resolver_terminal(const struct resolver *r, const struct expansion *out)
 {
     enum { LOOKED_AT = 20 };
     struct terminal list[TERMINALS_MAX];
 
-    for (size_t i = 0; i < out->n && i < LOOKED_AT; i++) {
+    for (size_t i = 0; r->terminals && i < out->n && i < LOOKED_AT; i++) {
         const struct user_facts *facts = resolver_user(r, out->entries[i].address);
         struct slice local, domain;
 
@@ -231,7 +247,7 @@ bool resolver_terminal(const struct resolver *r, const struct expansion *out)
 void resolver_begin(struct resolver *r, const struct conf *conf, uv_loop_t *loop,
                     users_find_f *find)
 {
-    *r = (struct resolver){ .conf = conf };
+    *r = (struct resolver){ .conf = conf, .terminals = wants_terminals(conf) };
     users_begin(&r->users, loop, find);
 }
 

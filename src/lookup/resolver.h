@@ -17,6 +17,7 @@ struct resolver {
     const struct conf *conf;
     struct table_set   tables;
     struct users       users;
+    bool               terminals;       /* somebody may be granted SEND, SOML or SAML */
     size_t             pending;
 };
 

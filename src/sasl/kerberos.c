@@ -93,22 +93,35 @@ static gss_cred_id_t acquire(gss_name_t name)
     return credential;
 }
 
-bool kerberos_begin(struct kerberos *k, const char *hostname, const char *keytab)
+/* begin - the credential, or why there is none */
+
+static const char *begin(struct kerberos *k, const char *hostname, const char *keytab)
 {
     krb5_context context = NULL;
     gss_name_t name;
     OM_uint32 minor;
 
-    *k = (struct kerberos){ 0 };
     if (krb5_init_context(&context) != 0)
-        return false;
+        return "the configuration of Kerberos cannot be read";
     k->context = context;
-    name = read_keytab(k, context, keytab) ? service_name(hostname) : GSS_C_NO_NAME;
+    if (!read_keytab(k, context, keytab))
+        return "the table of keys cannot be read";
+    name = service_name(hostname);
     k->credential = name != GSS_C_NO_NAME ? acquire(name) : NULL;
     gss_release_name(&minor, &name);
-    if (k->credential == NULL)
+    return k->credential != NULL ? NULL : "it has no key of smtp/HOSTNAME";
+}
+
+bool kerberos_begin(struct kerberos *k, const char *hostname, const char *keytab)
+{
+    const char *why;
+
+    *k = (struct kerberos){ 0 };
+    why = begin(k, hostname, keytab);
+    if (why != NULL)
         kerberos_end(k);
-    return k->credential != NULL;
+    k->why = why;
+    return why == NULL;
 }
 
 void kerberos_end(struct kerberos *k)

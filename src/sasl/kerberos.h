@@ -11,10 +11,10 @@
 struct kerberos {
     void *credential;           /* NULL: none, GSSAPI cannot be offered */
     void *context, *table;      /* the keys, in memory */
+    const char *why;            /* there is none: words for the log */
 };
 
-/* kerberos_begin - keytab: "FILE:PATH" or a path, read now and never again. False: there
- * is no such key in it. */
+/* kerberos_begin - keytab: "FILE:PATH" or a path, read now and never again. False: k->why. */
 bool kerberos_begin(struct kerberos *k, const char *hostname, const char *keytab);
 void kerberos_end(struct kerberos *k);
 

@@ -231,7 +231,7 @@ static bool begin_sasl(const struct child *child)
     done = sasl_begin(&vault.desk.sasl, &vault.desk.accounts, hostname, realm, keytab);
     guard();
     if (fd >= 0 && vault.desk.sasl.kerberos.credential == NULL)
-        log_event(EVENT_TABLE, LF_STR("table", "keytab"), LF_STR("why", "no key of smtp/HOSTNAME"),
+        log_event(EVENT_TABLE, LF_STR("table", "keytab"), LF_STR("why", vault.desk.sasl.kerberos.why),
                   LF_STR("hostname", hostname));
     return done;
 }

@@ -11,7 +11,7 @@
 
 enum {
     REST_MS  = 20 * 60 * 1000,  /* longer than either side waits for the other (RFC 5321 4.5.3.2) */
-    CLOSE_MS = 60 * 1000,       /* after one side has ended */
+    CLOSE_MS = 5 * 1000,        /* after one side has ended: SMTP has nothing to say to it then */
 };
 
 struct handover {

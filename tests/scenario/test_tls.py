@@ -200,6 +200,85 @@ def test_mail_goes_from_us_over_tls_to(make_server, make_peer, authority, kind, 
     server.stop()
 
 
+# --- roles reversed -----------------------------------------------------------
+
+BRANCH = (EXAMPLE + 'accounts = "file:$place/accounts"\n'
+          'peer "branch" { accounts = {"branch"}  domains = {"branch.test"}  grant = {turn} }\n'
+          'route "branch.test" { via = hold }\n')
+
+
+class Reversed:
+    """A client that says TURN over TLS and then is the server; it keeps what it gets."""
+
+    def __init__(self, port, authority):
+        plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = context(authority).wrap_socket(plain, server_hostname=NAME)
+        self.stream = self.socket.makefile("rwb")
+        self.messages = []
+        self.reply()
+
+    def reply(self):
+        line = self.stream.readline()
+        while line[3:4] == b"-":
+            line = self.stream.readline()
+        return line
+
+    def say(self, line):
+        self.stream.write(line + b"\r\n")
+        self.stream.flush()
+        return self.reply()
+
+    def send(self, recipient, text):
+        for line in (b"MAIL FROM:<a@client.test>", b"RCPT TO:<" + recipient + b">", b"DATA"):
+            assert self.say(line)[:1] in b"23"
+        self.stream.write(text)
+        assert self.say(b".").startswith(b"250")
+
+    def text(self):
+        lines = []
+        while (line := self.stream.readline()) not in (b".\r\n", b""):
+            lines.append(line)
+        self.messages.append(b"".join(lines))
+
+    def serve(self):
+        """Until QUIT, or the end."""
+        self.stream.write(b"220 branch.test\r\n")
+        self.stream.flush()
+        answers = {b"EHLO": b"250 branch.test", b"DATA": b"354 go on", b"QUIT": b"221 bye"}
+        while line := self.stream.readline():
+            self.stream.write(answers.get(line[:4], b"250 2.0.0 ok") + b"\r\n")
+            self.stream.flush()
+            if line.startswith(b"DATA"):
+                self.text()
+                self.stream.write(b"250 2.0.0 taken\r\n")
+                self.stream.flush()
+            elif line.startswith(b"QUIT"):
+                break
+        assert self.stream.readline() == b""
+
+
+def test_turn_goes_on_over_the_same_tls(make_server, authority):
+    server = secret_server(make_server, authority, text=BRANCH)
+    (server.place / "accounts").touch(mode=0o600)
+    server.listeners = LISTENERS.replace("tls = implicit", "tls = implicit  auth = offer")
+    server.configure()
+    server.told("account", "add", "--clear", "branch", input="secret\n")
+    server.start()
+    client = Reversed(server.implicit, authority)
+    client.say(b"EHLO branch.test")
+    assert client.say(b"AUTH PLAIN AGJyYW5jaABzZWNyZXQ=").startswith(b"235")
+    sent = b"Subject: large\r\n\r\n" + (b"x" * 70 + b"\r\n") * 5000
+    for _ in range(3):
+        client.send(b"x@branch.test", sent)
+    assert client.say(b"TURN").startswith(b"250")
+    client.serve()
+    client.stream.close()
+    client.socket.close()
+    assert [message[-len(sent):] for message in client.messages] == [sent] * 3
+    server.wait_empty()
+    server.stop()
+
+
 # --- life ---------------------------------------------------------------------
 
 

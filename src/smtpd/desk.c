@@ -116,14 +116,15 @@ static bool on_linkstate_done(struct smtpd *d, struct wire *w)
     return true;
 }
 
-/* spoken_early - did the client say something that it could not yet know to say? */
+/* spoken_early - did the client say something that it could not yet know to say, or that
+ * it will say no more? */
 
 static bool spoken_early(struct client *c)
 {
     uv_os_fd_t fd;
     char octet;
 
-    if (c->stream.in.n > 0)
+    if (c->stream.in.n > 0 || c->eof)
         return true;
     return !c->session.secure && uv_fileno(&c->stream.uv.handle, &fd) == 0
         && recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;

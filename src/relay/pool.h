@@ -118,3 +118,10 @@ void link_drop(struct link *link);
  * where the connection is TLS (then this process goes between until both ends are
  * done). The link is gone. -1: not possible; it is gone all the same. */
 int link_give(struct link *link);
+
+/* --- between link.c, pool.c and gift.c */
+
+void link_look(struct link *link);      /* after anything happened to it */
+void link_leave(struct link *link);     /* out of all lists: nobody finds it any more */
+void link_free(struct link *link);
+void pool_wake(struct pool *pool);      /* there may be room for a waiter now */

@@ -298,7 +298,7 @@ class Run:
 
     def waiting(self, who, text):
         """N: so many messages are in the queue."""
-        until(lambda: self.in_queue() == int(text), f"{text} messages in the queue")
+        until(lambda: self.in_queue() == int(text), f"{text} messages in the queue", pause=0.2)
 
     def in_queue(self):
         return len([line for line in self.server.command("queue", "list", "--json").splitlines()

@@ -30,8 +30,8 @@ BASE = {
     "dns": 'dns {{ servers = {{"127.0.0.1:1"}} }}',
     "processes": "processes {{ smtpd = 2 relay = 1 }}",
 }
-RECIPIENTS = "alice\nbob\ncarol\npostmaster\ndaemon\nyoung 2026-06-01\n"
-ALIASES = "friends: alice, bob\n"
+RECIPIENTS = "alice\nbob\ncarol\npostmaster\nyoung 2026-06-01\n"
+ALIASES = "friends: alice, bob\ngone: someone@far.example\n"
 # Who may log in where a dialogue has `config accounts ...`: name, password, kept in clear?
 ACCOUNTS = (("alice", "wonder land", True), ("robert", "builder", False),
             ("branch1", "twigs", True), ("hub2", "spokes", True))
@@ -60,7 +60,7 @@ def have_ipv6():
         return False
 
 
-def until(condition, what, patience=PATIENCE):
+def until(condition, what, patience=PATIENCE, pause=0.02):
     """Wait for condition() to be true, or say what was waited for."""
     deadline = time.monotonic() + patience
     while True:
@@ -69,7 +69,7 @@ def until(condition, what, patience=PATIENCE):
             return result
         if time.monotonic() > deadline:
             raise Trouble(f"waited {patience:g} s for {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def descendants(pid):

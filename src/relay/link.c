@@ -110,6 +110,10 @@ static void link_shake(struct link *link)
     if (link->client.stage != STAGE_SECURE || link->shaking)
         return;
     link->shaking = true;
+    if (link->pool->tls == NULL) {
+        client_fail(&link->client, CAUSE_TLS, "this process could read no authorities to trust");
+        return;
+    }
     switch (stream_tls_client(&link->stream, link->pool->tls, &peer)) {
     case STREAM_TLS_BEGUN:
         break;

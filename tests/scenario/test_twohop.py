@@ -22,6 +22,7 @@ import peers
 from certificates import Authority
 from client import Client
 from maildir import assert_carried
+from ports import free_port
 from sink import Session, Sink
 
 SENDER, RCPT = "sender@example.org", "user@far.test"
@@ -536,6 +537,60 @@ def test_a_host_that_does_not_offer_xforward_hears_none(home, hop):
     give(home)
     assert host.wait(1)
     assert not host.said("XFORWARD")
+
+
+# --- another host of the domain ---------------------------------------------------------------------------
+
+ZONE = "both MX 10 one\nboth MX 20 two\none A 127.0.0.11\ntwo A 127.0.0.12\n"
+
+
+@pytest.fixture
+def two_hosts(make_server, make_peer, authority):
+    """A domain with two hosts: with_offers(first, second) gives both and the server."""
+    nsd = make_peer(peers.Nsd, {"zone.example": ZONE})
+    port = free_port("127.0.0.11", "127.0.0.12")
+    hosts = [Host(host=address, port=port, offers=[]) for address in ("127.0.0.11", "127.0.0.12")]
+    server = make_server(
+        'domain "example.org" { recipients = any  deliver = "maildir:$mail/%d/%u" }\nroute "*" { via = mx }\n',
+        dns=f'servers = {{"127.0.0.1:{nsd.port}"}}  timeout = 3s', queue="retry = {1s}  jitter = 0  warn = 0s",
+        relay=f"port = {port}  loopback = true  idle = 1s  connect_timeout = 2s  ipv6 = false").start()
+
+    def with_offers(*offers):
+        for host, each in zip(hosts, offers):
+            host.offers = list(each)
+        return server, hosts
+
+    yield with_offers
+    server.stop()
+    for host in hosts:
+        host.close()
+
+
+RRVS = "RRVS=2014-04-03T23:01:00Z;R"
+
+
+def test_what_the_first_host_lacks_the_second_may_have(two_hosts):
+    server, (one, two) = two_hosts(["PIPELINING"], ["RRVS"])
+    data = give(server, "", RRVS, to="user@both.zone.example")
+    assert two.wait(1)
+    carried(two.messages[0], data)
+    assert not one.said("MAIL") and one.sessions
+
+
+def test_what_no_host_has_bounces(two_hosts):
+    server, (one, two) = two_hosts(["PIPELINING"], ["PIPELINING"])
+    give(server, "", RRVS, to="user@both.zone.example")
+    (bounce,) = server.wait_mail(SENDER)
+    assert "Status: 5.7.19" in bounce.data.decode()
+    assert one.sessions and two.sessions
+
+
+def test_what_a_host_that_is_away_may_have_waits(two_hosts):
+    server, (one, two) = two_hosts(["RRVS"], ["PIPELINING"])
+    one.script["greeting"] = ["421 4.3.2 away", "421 4.3.2 away", None]
+    give(server, "", RRVS, to="user@both.zone.example")
+    assert one.wait(1, 20)
+    assert not server.mailbox(SENDER)
 
 
 # --- Postfix and Exim ------------------------------------------------------------------------------------

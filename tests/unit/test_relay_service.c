@@ -69,6 +69,19 @@ static void what_must_be_secret_never_goes_in_the_clear(void **state)
     assert_null(strstr(host.verbs, "MAIL"));
 }
 
+static void without_authorities_what_must_be_secret_waits(void **state)
+{
+    (void)state;
+    tls_host();
+    tls_client_free(relay.pool.tls);
+    relay.pool.tls = NULL;
+    conf.relay.tls = TLS_REQUIRE;
+    deliver(1);
+    wait_for(1);
+    assert_string_equal(outcome_text, "0:later 0 4.7.5, ");
+    assert_null(strstr(host.verbs, "MAIL"));
+}
+
 static void a_certificate_of_another_name_is_not_enough_where_tls_is_required(void **state)
 {
     (void)state;
@@ -591,6 +604,7 @@ int main(void)
         T(mail_is_secret_where_the_host_offers_it),
         T(a_failed_handshake_is_followed_by_one_connection_in_the_clear),
         T(what_must_be_secret_never_goes_in_the_clear),
+        T(without_authorities_what_must_be_secret_waits),
         T(a_certificate_of_another_name_is_not_enough_where_tls_is_required),
         T(requiretls_goes_with_a_valid_certificate_only),
         T(requiretls_bounces_where_there_is_no_tls),

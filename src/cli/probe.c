@@ -16,6 +16,7 @@ struct probe {
 static const struct option_row options[] = {
     { "server",  's', OPTION_TEXT, offsetof(struct probe, reach.server), "HOST:PORT", "who to speak to (port 25 if none is given)" },
     REACH_OPTIONS(probe, reach),
+    REACH_VERBOSE(probe, reach),
     { "quiet",   'q', OPTION_FLAG, offsetof(struct probe, reach.quiet), NULL, "print what was found only, not the conversation" },
     { 0 },
 };

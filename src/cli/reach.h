@@ -36,7 +36,7 @@ struct reach {
     { "timeout", 0,   OPTION_AGE,  offsetof(struct type, member.timeout), "TIME",               \
       "to wait for each answer (60s)" }
 
-/* For those that do not print the conversation unless they are asked to. */
+/* The conversation is printed: by `send` and `probe` in any case. */
 #define REACH_VERBOSE(type, member)                                                             \
     { "verbose", 'v', OPTION_FLAG, offsetof(struct type, member.verbose), NULL,                 \
       "print the conversation" }

@@ -34,6 +34,7 @@ static const struct option_row options[] = {
     { "xforward", 0,  OPTION_TEXT, offsetof(struct send, xforward), "ATTRIBUTES", "say XFORWARD before MAIL" },
     PARAMETER_OPTIONS(send, parameters),
     REACH_OPTIONS(send, reach),
+    REACH_VERBOSE(send, reach),
     { "quiet",   'q', OPTION_FLAG, offsetof(struct send, reach.quiet), NULL, "print nothing but trouble" },
     { 0 },
 };

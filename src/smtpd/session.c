@@ -232,6 +232,8 @@ void session_grants(struct session *s)
     s->granted |= conf_grants(s->server->conf, &s->peer, s->account) & FEATURE(XCLIENT);
     if (s->listen->role == LISTEN_ODMR)
         s->granted &= odmr;
+    if (s->listen->tls == LISTEN_TLS_REQUIRE && !s->secure)
+        s->granted &= ~(FEATURE(AUTH) | FEATURE(X_EXPS));   /* no password in clear text (A120) */
     if (!(s->granted & FEATURE(CHUNKING)))
         s->granted &= ~FEATURE(BINARYMIME);     /* RFC 3030 §3 */
     if (!(s->granted & FEATURE(8BITMIME)))

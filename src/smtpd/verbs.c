@@ -173,6 +173,8 @@ static enum reply_id unoffered_reply(const struct session *s, const struct verb 
 {
     bool login = v->feature == FEATURE_AUTH || v->feature == FEATURE_X_EXPS;
 
+    if (login && s->listen->tls == LISTEN_TLS_REQUIRE && !s->secure)
+        return REPLY_NEED_TLS;
     if ((v->feature == FEATURE_STARTTLS && s->secure) || (login && s->account.n > 0))
         return REPLY_OUT_OF_ORDER;
     return v->flags & (V_LMTP | V_SMTP) ? REPLY_UNKNOWN_COMMAND : REPLY_NOT_IMPLEMENTED;

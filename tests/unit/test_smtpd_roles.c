@@ -17,7 +17,8 @@ static const struct { const char *name; unsigned at; const char *client, *text; 
     { "submission: then anywhere", SUBMISSION, "192.0.2.9",
       "> EHLO c.example\n< 250\nA sam\n> MAIL FROM:<a@ours.example>\n< 250\n> RCPT TO:<b@far.example>\n< 250 2.1.5\n" ACCEPT "\n=1\n" },
     { "TLS first (RFC 3207)", TLS_PORT, "192.0.2.9",
-      "> EHLO c.example\n< 250\n> MAIL FROM:<a@b.example>\n< 530 5.7.0 Must issue\n> RSET\n< 250\n> VRFY x\n< 530\n> QUIT\n< 221\n!\n" },
+      "> EHLO c.example\n< 250\n> MAIL FROM:<a@b.example>\n< 530 5.7.0 Must issue\n> RSET\n< 250\n> VRFY x\n< 530\n"
+      "> AUTH PLAIN\n< 530 5.7.0 Must issue\n> X-EXPS LOGIN\n< 530\n> QUIT\n< 221\n!\n" },
     { "a login on an open port relays too", MX, "192.0.2.9",
       START "> RCPT TO:<b@far.example>\n< 550 5.7.1\nA sam\n> RCPT TO:<b@far.example>\n< 250\n" ACCEPT "\n=1\n" },
     /* RFC 2033 */
@@ -225,11 +226,12 @@ static bool listed(struct script *w, const char *verb)
     return false;
 }
 
-/* fits - what was offered until it was used is out of order (STARTTLS, AUTH) */
+/* fits - what was offered until it was used is out of order (STARTTLS, AUTH); what will be
+ * offered over TLS is told so */
 
 static bool fits(bool is, unsigned code)
 {
-    return is ? !unheard_of(code) : unheard_of(code) || code == 503;
+    return is ? !unheard_of(code) : unheard_of(code) || code == 503 || locked(code);
 }
 
 static void help_lists_exactly_what_is_accepted(void **state)

@@ -110,7 +110,7 @@ static void link_shake(struct link *link)
     if (link->client.stage != STAGE_SECURE || link->shaking)
         return;
     link->shaking = true;
-    if (link->pool->tls == NULL) {
+    if (link->pool->tls == NULL || (link->pool->trusts_nobody && policy == TLS_POLICY_REQUIRE)) {
         client_fail(&link->client, CAUSE_TLS, "this process could read no authorities to trust");
         return;
     }
@@ -137,7 +137,7 @@ static void link_secured(struct link *link)
               LF_STR("state", "secure"), LF_STR("cipher", info.cipher != NULL ? info.cipher : ""),
               LF_STR("certificate", info.verified ? "verified" : "not verified"),
               LF_STR("why", info.unverified != NULL ? info.unverified : ""));
-    client_secured(&link->client, info.verified, clock_mono());
+    client_secured(&link->client, info.verified && !link->pool->trusts_nobody, clock_mono());
 }
 
 /* The event may begin the next transaction, which may be over at once. */

@@ -70,14 +70,12 @@ static void on_gone(struct channel *c, const char *why)
 
 /* file_text - all of a file */
 
-static bool file_text(struct slice path, struct buf *text, struct why *why)
+static bool file_text(const char *name, struct buf *text, struct why *why)
 {
-    char name[4096], piece[8192];
-    FILE *f;
+    char piece[8192];
+    FILE *f = fopen(name, "re");
     size_t n;
 
-    snprintf(name, sizeof name, "%.*s", SLICE(path));
-    f = fopen(name, "re");
     if (f == NULL)
         return why_errno(why, "open", name);
     while ((n = fread(piece, 1, sizeof piece, f)) > 0)
@@ -87,6 +85,39 @@ static bool file_text(struct slice path, struct buf *text, struct why *why)
     return n == 0 || why_text(why, FATE_LATER, "%s: cannot be read", name);
 }
 
+/* trust_file - the authorities of a file that the configuration names */
+
+static struct tls_client *trust_file(struct slice file, struct why *why)
+{
+    struct tls_client *tls = NULL;
+    struct buf text = BUF(16 << 20);
+    char name[4096];
+
+    snprintf(name, sizeof name, "%.*s", SLICE(file));
+    if (file_text(name, &text, why))
+        tls = tls_client_new(buf_view(&text), name, why);
+    buf_free(&text);
+    return tls;
+}
+
+/* trust - the authorities that certificates are checked against. Where the named ones
+ * cannot be read nobody else is trusted in their place: mail goes on in secret where any
+ * certificate will do, and what requires one waits. */
+
+static void trust(struct relay *r)
+{
+    struct slice file = r->conf->relay.ca, none = { NULL, 0 };
+    struct why why = { .text = "" };
+
+    r->pool.tls = file.n > 0 ? trust_file(file, &why) : tls_client_new(none, NULL, &why);
+    if (why.text[0] != '\0')
+        log_event(EVENT_CONFIG, LF_STR("why", why.text));
+    if (r->pool.tls != NULL || file.n == 0)
+        return;
+    r->pool.trusts_nobody = true;
+    r->pool.tls = tls_client_new(none, NULL, &why);
+}
+
 static void peer(struct child *child, struct channel *c)
 {
     c->user = child;
@@ -94,22 +125,6 @@ static void peer(struct child *child, struct channel *c)
     c->gone = on_gone;
     if (c->peer == ROLE_VAULT)
         vault_peer(&self.relay.pool.vaults, c);
-}
-
-/* trust - the authorities that certificates are checked against. Without them there is
- * still mail: what requires TLS waits. */
-
-static void trust(struct relay *r)
-{
-    struct why why = { .text = "" };
-    struct buf text = BUF(16 << 20);
-    struct slice file = r->conf->relay.ca;
-
-    if (file.n == 0 || file_text(file, &text, &why))
-        r->pool.tls = tls_client_new(buf_view(&text), file.n > 0 ? file.p : NULL, &why);
-    buf_free(&text);
-    if (why.text[0] != '\0')
-        log_event(EVENT_CONFIG, LF_STR("why", why.text));
 }
 
 static bool begin(struct child *child)

@@ -76,6 +76,7 @@ struct pool {
     size_t             nbridges;        /* connections given away that still go through us */
     uint64_t           named;           /* sessions so far */
     struct tls_client *tls;             /* NULL: it cannot be had */
+    bool               trusts_nobody;   /* no certificate counts as verified */
     struct vaults      vaults;
     unsigned           slot;
     uv_timer_t         sweep;           /* all deadlines, once a second */

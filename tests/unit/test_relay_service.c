@@ -82,6 +82,20 @@ static void without_authorities_what_must_be_secret_waits(void **state)
     assert_null(strstr(host.verbs, "MAIL"));
 }
 
+static void where_nobody_is_trusted_mail_is_secret_and_no_certificate_is_good(void **state)
+{
+    (void)state;
+    tls_host();
+    relay.pool.trusts_nobody = true;
+    deliver(1);
+    wait_for(1);
+    assert_string_equal(host.verbs, "EHLO STAR EHLO MAIL RCPT DATA ");
+    envelope.flags = ENV_REQUIRETLS;
+    deliver(1);
+    wait_for(2);
+    assert_non_null(strstr(outcome_text, "0:never 0 5.7.10, "));
+}
+
 static void a_certificate_of_another_name_is_not_enough_where_tls_is_required(void **state)
 {
     (void)state;
@@ -605,6 +619,7 @@ int main(void)
         T(a_failed_handshake_is_followed_by_one_connection_in_the_clear),
         T(what_must_be_secret_never_goes_in_the_clear),
         T(without_authorities_what_must_be_secret_waits),
+        T(where_nobody_is_trusted_mail_is_secret_and_no_certificate_is_good),
         T(a_certificate_of_another_name_is_not_enough_where_tls_is_required),
         T(requiretls_goes_with_a_valid_certificate_only),
         T(requiretls_bounces_where_there_is_no_tls),

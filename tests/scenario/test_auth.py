@@ -2,6 +2,7 @@
 import base64
 import os
 import re
+import signal
 import smtplib
 import socket
 import ssl
@@ -57,9 +58,18 @@ def server(make_server, place, authority, kdc):
                        check=True, stdout=subprocess.DEVNULL)
     clear, implicit = free_port(), free_port()
     made = make_server(TEXT, listeners=LISTENERS, hostname=NAME, pem=pem, key=key, accounts=accounts,
-                       keytab=kdc.service, clear=clear, implicit=implicit)
+                       keytab=kdc.service, clear=clear, implicit=implicit,
+                       log="json = true  per_second = 0  level = debug")
     made.clear, made.implicit, made.authority = clear, implicit, authority
-    return made.start()
+    yield made.start()
+    assert_silent(made.log_text())
+
+
+def assert_silent(log):
+    """Whatever happened: no secret is in the log, not even at its most talkative."""
+    plain = b"\0" + USER.encode() + b"\0" + PASSWORD.encode()
+    for secret in (PASSWORD, b64(PASSWORD.encode()), b64(plain), b64(plain)[:-4]):
+        assert secret not in log
 
 
 def run(*command, env=None, **more):
@@ -324,3 +334,34 @@ def test_a_new_account_may_log_in_while_the_server_runs(server):
             break
         assert time.monotonic() < end
         time.sleep(1)
+
+
+def right_login():
+    return "AUTH PLAIN " + b64(b"\0" + USER.encode() + b"\0" + PASSWORD.encode())
+
+
+def test_while_the_vault_is_dead_logins_are_told_later_and_then_go_on(server):
+    client, _ = hello(server.clear)
+    assert client.command("AUTH LOGIN")[0] == 334
+    for pid in server.roles()["vault"]:
+        os.kill(pid, signal.SIGKILL)
+    assert client.command(b64(USER.encode()))[0] == 454
+    assert client.command("NOOP")[0] == 250
+    end = time.monotonic() + 15
+    while True:
+        client, said = hello(server.clear)
+        assert "AUTH" in said
+        code = client.command(right_login())[0]
+        if code == 235:
+            break
+        assert code == 454 and time.monotonic() < end
+        time.sleep(0.2)
+
+
+def test_a_broken_file_of_accounts_changes_nothing(server, place):
+    with open(place / "accounts", "a") as file:
+        file.write("mallory:{plain}x\n")
+    refused = server.wait_event("reload_refused", seconds=15)[-1]
+    assert "unknown scheme" in str(refused)
+    client, _ = hello(server.clear)
+    assert client.command(right_login())[0] == 235

@@ -282,7 +282,7 @@ static void begin(struct client *c, const struct conf_listen *listen, bool early
  * closing */
 
 static struct client *client_open(struct smtpd *d, const struct conf_listen *listen, int fd,
-                                  const struct ip *peer, const struct ip *client)
+                                  const struct ip *client)
 {
     struct client *c = calloc(1, sizeof *c);
 
@@ -295,7 +295,6 @@ static struct client *client_open(struct smtpd *d, const struct conf_listen *lis
     c->counted = *client;
     session_begin(&c->session, &d->server, listen, client, &c->stream.out,
                   id_next(&d->numbers, d->server.wall), c);
-    c->session.peer = *peer;
     list_push(&d->clients, &c->link);
     map_put(&d->by_number, c);
     d->nclients++;
@@ -314,7 +313,7 @@ void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
     char text[IP_TEXT];
 
     smtpd_now(d);
-    c = client_open(d, listen, fd, peer, behind != NULL ? behind : peer);
+    c = client_open(d, listen, fd, behind != NULL ? behind : peer);
     if (c == NULL)
         return;
     log_event(EVENT_CONNECT, LF_ID("session", c->session.number),
@@ -341,7 +340,7 @@ void client_adopt(struct smtpd *d, int fd, struct slice host)
         close(fd);
         return;
     }
-    c = client_open(d, listen, fd, &nobody, &nobody);
+    c = client_open(d, listen, fd, &nobody);
     if (c == NULL)
         return;
     log_event(EVENT_CONNECT, LF_ID("session", c->session.number), LF_TEXT("client", host),

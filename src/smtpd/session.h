@@ -227,7 +227,8 @@ struct session {
     enum wait                 wait;
     bool                      esmtp, trusted;
     bool                      lmtp;         /* LHLO: replies for each recipient */
-    struct ip                 peer;         /* who is really there; client: who XCLIENT or PROXY say */
+    struct ip                 peer;         /* who is there (or behind a balancer); client: or whom
+                                               XCLIENT named */
     bool                      claimed;      /* `account` is whom XCLIENT named */
     struct slice              name;         /* the client's DNS name, by XCLIENT; malloced, or empty */
     struct slice              xforward;     /* attributes for the next message; malloced, or empty */

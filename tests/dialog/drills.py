@@ -125,5 +125,21 @@ def link_states_without_end(server, octets):
     client.close()
 
 
+def asked_again(server, line):
+    """A command a thousand times, from a trusted client: in the end it is not carried out any more."""
+    client = Client(server.where["mx"], "127.0.0.2")
+    client.reply()
+    client.send(b"EHLO c.example\r\n")
+    client.reply()
+    codes = []
+    while len(codes) < 1000 and (not codes or codes[-1] != "421"):
+        client.send(line + b"\r\n")
+        codes.append(client.reply().code)
+    if codes[-1] not in ("421", "458") or len(set(codes)) > 3:
+        raise Trouble(f"after {len(codes)}: {set(codes)}, the last one {codes[-1]}")
+    client.close()
+
+
 DRILLS = {"every-string": every_string, "every-cut": every_cut, "every-reset": every_reset,
-          "both-ways": both_ways, "link-states-without-end": link_states_without_end}
+          "both-ways": both_ways, "link-states-without-end": link_states_without_end,
+          "asked-again": asked_again}

@@ -109,7 +109,7 @@ static void write_reply(struct session *s, const struct reply *r)
         instead.id = id;
         r = &instead;
     }
-    reply_write(s->out, r, s->esmtp);
+    reply_write(s->out, r, session_enhanced(s));
     if (reply_ends(id))
         session_stop(s, id);
 }
@@ -124,7 +124,7 @@ void session_say_each(struct session *s, const struct reply *r, unsigned n)
 {
     write_reply(s, r);
     for (; s->lmtp && n > 1 && s->stage != S_ENDED; n--)
-        reply_write(s->out, r, s->esmtp);
+        reply_write(s->out, r, session_enhanced(s));
 }
 
 void session_answer(struct session *s, const struct reply *r)

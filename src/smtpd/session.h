@@ -341,6 +341,12 @@ static inline bool session_granted(const struct session *s, enum feature f)
     return s->granted >> f & 1;
 }
 
+/* session_enhanced - do this client's replies have RFC 2034 codes? */
+static inline bool session_enhanced(const struct session *s)
+{
+    return s->esmtp && session_granted(s, FEATURE_ENHANCED);
+}
+
 /* session_ask - the command at hand waits for the world, for so many ms */
 void session_ask(struct session *s, uint64_t ticket, int64_t patience,
                  void (*late)(struct session *s));

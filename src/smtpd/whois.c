@@ -139,7 +139,7 @@ static void paper_line(struct paper *p, const char *before, struct slice name,
                        struct slice address)
 {
     if (p->lines > 0 && p->lines % PIECE_LINES == 0) {
-        reply_write_more(p->session->out, &p->reply, p->session->esmtp);
+        reply_write_more(p->session->out, &p->reply, session_enhanced(p->session));
         p->reply.len = 0;
     }
     p->lines++;

@@ -87,6 +87,17 @@ static void what_is_submitted_is_complete(void **state)     /* RFC 6409 section 
         }
 }
 
+static void codes_are_for_those_who_were_promised_them(void **state)       /* RFC 2034 */
+{
+    struct script w;
+
+    (void)state;
+    begin(&w, "192.0.2.9");
+    w.s.granted &= ~FEATURE(ENHANCED);
+    play(&w, "none", "> EHLO c.example\n< 250 HELP\n> NOOP\n< 250 Ok\n> XYZZY\n< 500 Command\n> VRFY x\n< 252 Cannot\n");
+    script_end(&w);
+}
+
 /* ------------------------------------------------ announced and accepted -- */
 
 /* How each keyword is tried. `before`: what must have been said. */
@@ -269,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dialogues_go_as_written),
         cmocka_unit_test(what_is_submitted_is_complete),
+        cmocka_unit_test(codes_are_for_those_who_were_promised_them),
         cmocka_unit_test(what_is_announced_is_accepted_and_nothing_else),
         cmocka_unit_test(help_lists_exactly_what_is_accepted),
     };

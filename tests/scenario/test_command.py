@@ -500,6 +500,18 @@ def test_send_says_every_parameter_that_it_is_told(world):
         "BDAT 4", b"A: b", "BDAT 4", b"\r\n\r\n", "BDAT 2 LAST", b"\0\n", "QUIT"]
 
 
+def test_send_says_for_whom_it_speaks_by_xclient(world):
+    with Host({"XCLIENT": "220 host.test ESMTP"}, offers=("CHUNKING",)) as host:
+        done = send(world, "--xclient", "ADDR=192.0.2.7 NAME=seven.test", "--bdat", port=host.port)
+    assert done.returncode == 0, done
+    said = [line for line in host.said if isinstance(line, str)]
+    assert said[1] == "XCLIENT ADDR=192.0.2.7 NAME=seven.test"
+    assert said[2].startswith("EHLO ") and said[3].startswith("MAIL FROM:")
+    with Host({"XCLIENT": "550 5.7.0 not you"}) as host:
+        done = send(world, "--xclient", "ADDR=192.0.2.7", port=host.port)
+    assert done.returncode == 77 and not [line for line in host.said if line[:4] == "MAIL"]
+
+
 def test_send_tells_scripts_the_whole_conversation(world):
     done = send(world, "--json")
     (row,) = [json.loads(line) for line in done.stdout.splitlines()]

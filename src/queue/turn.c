@@ -185,10 +185,21 @@ static void each(void *user, struct queue *q, struct job *job, enum wanted wante
     t->last = id;
 }
 
+/* by_age - ids are in the order of time */
+
+static int by_age(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+
+    return x->id != y->id ? (x->id < y->id ? -1 : 1) : (x->index > y->index) - (x->index < y->index);
+}
+
 static bool seek(struct queue *q, struct turn *t)
 {
     if (search_some(q, &t->search, &t->want, each, t))
         return true;
+    if (t->n > 1)
+        qsort(t->found, t->n, sizeof *t->found, by_age);
     search_end(&t->search);
     answer(q, t->smtpd, t->asked, FATE_DONE, t->count);
     t->stage = ANSWERED;

@@ -84,6 +84,8 @@ static void a_domain_gets_its_mail_and_is_told_when_there_is_no_more(void **stat
     assert_true(strtoull(world.heard[0].destination + 5, NULL, 10) == world.turn_ticket);
     answer_all(FATE_DONE, TROUBLE_NONE);
     assert_int_equal(world.nheard, 10);
+    for (size_t i = 1; i < 10; i++)
+        assert_true(world.heard[i].id > world.heard[i - 1].id);     /* the oldest first */
     assert_int_equal(world.overs, 1);
     assert_int_equal(world.queue->letters.n, 0);
     assert_int_equal(waiting("wait.test"), 0);

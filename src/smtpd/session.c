@@ -491,7 +491,7 @@ void session_tick(struct session *s)
 
 void session_drain(struct session *s)
 {
-    if (s->stage & (S_GREETING | S_START | S_READY))
+    if (s->stage & (S_GREETING | S_START | S_READY) && s->wait != WAIT_TURN)
         session_say(s, REPLY_SHUTTING_DOWN);
 }
 

@@ -96,6 +96,19 @@ static void after_250_nothing_is_read_any_more(void **state)
     script_end(&w);
 }
 
+static void a_connection_that_turns_is_told_nothing_more_of_ours(void **state)
+{
+    struct script w;
+
+    (void)state;
+    begin(&w, "192.0.2.9");
+    play(&w, "turn", HELLO "A branch\n> TURN\n@ done 1\n< 250 2.0.0\n");
+    session_drain(&w.s);        /* "421" would go into the other side's message */
+    assert_int_equal(w.out.n, 0);
+    assert_int_equal(w.s.wait, WAIT_TURN);
+    script_end(&w);
+}
+
 static void a_queue_that_is_silent_or_away(void **state)
 {
     struct script w;
@@ -135,6 +148,7 @@ int main(void)
         cmocka_unit_test(dialogues_go_as_written),
         cmocka_unit_test(the_queue_is_told_what_was_named),
         cmocka_unit_test(after_250_nothing_is_read_any_more),
+        cmocka_unit_test(a_connection_that_turns_is_told_nothing_more_of_ours),
         cmocka_unit_test(a_queue_that_is_silent_or_away),
         cmocka_unit_test(etrn_is_answered_so_often),
     };

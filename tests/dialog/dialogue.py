@@ -1,5 +1,6 @@
 """Dialogues: read from files, and held with a server. README is the manual."""
 import re
+import signal
 import time
 
 from . import drills, logins
@@ -84,7 +85,7 @@ class Run:
 
     def __init__(self, dialogue, server):
         self.dialogue, self.server, self.clients = dialogue, server, {}
-        self.terminal = None
+        self.terminal, self.stopped = None, []
         self.transcript = []
 
     def client(self, who):
@@ -101,6 +102,7 @@ class Run:
                 self.step(number, line, match)
             self.hang_up()
             self.log_out()
+            self.go_on()
             self.dismiss(bystander)
             self.server.check(log_from)
         except Trouble as trouble:
@@ -108,6 +110,7 @@ class Run:
         finally:
             self.hang_up()
             self.log_out()
+            self.go_on()
 
     def bystander(self):
         """A session that must not notice anything (where no limit is set that it would meet)."""
@@ -294,6 +297,16 @@ class Run:
         if raw(text) not in octets:
             raise Trouble(f"came instead: {octets!r}")
 
+    # -- our own processes ---------------------------------------------------
+
+    def stop(self, who, text):
+        self.stopped.append(text)
+        self.server.signal(text, signal.SIGSTOP)
+
+    def go_on(self, who="", text=""):
+        while self.stopped:
+            self.server.signal(self.stopped.pop(), signal.SIGCONT)
+
     # -- the queue -----------------------------------------------------------
 
     def waiting(self, who, text):
@@ -378,6 +391,7 @@ STEPS = {
     "login": Run.logged_in, "login-answered": Run.login_answered,
     "terminal": Run.open_terminal, "terminal-closed": Run.log_out,
     "screen": Run.screen, "screen-lacks": Run.screen_lacks,
+    "stop": Run.stop, "continue": Run.go_on,
     "waiting": Run.waiting, "queue-emptied": Run.forget_queue,
     "delivered": Run.delivered, "deleted": Run.deleted, "body": Run.body, "log-has": Run.log_has,
     "relayed": Run.relayed, "wire": Run.wire,

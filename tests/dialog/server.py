@@ -184,6 +184,12 @@ class Server:
     def alive(self):
         return sorted(descendants(self.process.pid))
 
+    def signal(self, role, number):
+        """To every process of this role."""
+        for pid in self.alive():
+            if role.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, number)
+
     def sessions(self):
         """How many sockets the processes that talk to clients hold."""
         sockets = 0

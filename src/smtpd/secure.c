@@ -19,6 +19,7 @@ static void account_forget(struct session *s)
 {
     free((char *)(uintptr_t)s->account.p);
     s->account = (struct slice){ 0 };
+    s->claimed = false;
 }
 
 static void note_take(struct session *s, struct slice note)

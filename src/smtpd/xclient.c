@@ -181,7 +181,7 @@ static bool login_take(struct session *s, const struct claim *c)
 {
     if (!c->has_login && (s->claimed || s->account.n == 0))
         return true;
-    s->claimed = true;
+    s->claimed = c->login.n > 0;
     return keep(&s->account, c->has_login ? c->login : (struct slice){ 0 });
 }
 

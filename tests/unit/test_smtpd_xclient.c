@@ -17,6 +17,8 @@ static const struct { const char *name, *client, *text; } dialogues[] = {
       "> XCLIENT ADDR=10.0.0.1\n< 220\n" START "> RCPT TO:<a@far.example>\n< 250\n> RSET\n< 250\n> XCLIENT ADDR=192.0.2.9\n< 220\n" START "> RCPT TO:<a@far.example>\n< 550\n" },
     { "XCLIENT with a login", FRONT, "> XCLIENT LOGIN=sam\n< 220\n" START "> RCPT TO:<a@far.example>\n< 250\n> RSET\n< 250\n> XCLIENT LOGIN=[UNAVAILABLE]\n< 220\n" START "> RCPT TO:<a@far.example>\n< 550\n" },
     { "a login by oneself is nobody else's", FRONT, HELLO "A sam\n> XCLIENT ADDR=192.0.2.9\n< 220\n" START "> RCPT TO:<a@far.example>\n< 550\n" },
+    { "a login by oneself after one that was claimed, and given back", FRONT,
+      "> XCLIENT LOGIN=[UNAVAILABLE]\n< 220\n" HELLO "A sam\n> XCLIENT ADDR=192.0.2.9\n< 220\n" START "> RCPT TO:<a@far.example>\n< 550 5.7.1\n" },
     { "a login that was claimed stays", FRONT, "> XCLIENT LOGIN=sam\n< 220\n> XCLIENT ADDR=192.0.2.9\n< 220\n" START "> RCPT TO:<a@far.example>\n< 250\n" },
     { "every attribute", FRONT, "> XCLIENT NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::1 PORT=25 PROTO=ESMTP HELO=x LOGIN=[UNAVAILABLE] DESTADDR=192.0.2.1 DESTPORT=25\n< 220\n" },
     { "XCLIENT misused", FRONT,

@@ -7,6 +7,10 @@
 
 enum { OPEN_MAX = 4000 };       /* what the vault takes of one process, and a little less */
 
+/* A session may wait for the answer to another question next: no ticket is like one of
+ * ask.c's or desk.c's, so that a late answer is never taken for it. */
+#define TICKETS (UINT64_C(1) << 61)
+
 struct open_login {
     uint64_t        ticket;
     struct session *session;    /* cancels before it goes */
@@ -70,7 +74,7 @@ static bool remember(struct logins *l, uint64_t ticket, struct session *s)
 uint64_t logins_open(struct logins *l, struct session *s, struct slice mechanism, unsigned secure,
                      bool has_initial, struct slice initial)
 {
-    uint64_t ticket = ++l->last;
+    uint64_t ticket = TICKETS + ++l->last;
     char host[IP_TEXT];
 
     if (l->vault == NULL || !remember(l, ticket, s))

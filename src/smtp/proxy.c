@@ -101,7 +101,8 @@ static enum proxy_result binary_read(struct slice in, struct proxy *p, size_t *u
     if (in.n < HEAD + length)
         return PROXY_MORE;
     *used = HEAD + length;
-    if (command == 0x20)        /* LOCAL: the balancer itself, looking whether we live */
+    p->itself = command == 0x20;        /* LOCAL */
+    if (p->itself)
         return PROXY_OK;
     return addresses_read(slice_of(in.p + HEAD, length), (unsigned char)in.p[13], p) ? PROXY_OK
                                                                                    : PROXY_BAD;

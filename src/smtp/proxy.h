@@ -11,7 +11,8 @@ enum proxy_result {
 };
 
 struct proxy {
-    bool     known;             /* false: the balancer speaks for itself, or cannot say */
+    bool     known;             /* false: the balancer cannot say, or: */
+    bool     itself;            /* it speaks for itself, looking whether we live */
     struct ip source, target;
     uint16_t source_port, target_port;
 };

@@ -31,6 +31,22 @@ bool balancer_is(const struct conf_listen *listen, const struct ip *peer)
     return false;
 }
 
+/* behind - for whom it speaks, NULL: for itself. Of whom it cannot say who he is nothing is
+ * believed, nor is another machine's own address any of ours: neither gets what is granted
+ * to the balancer, or to us. */
+
+static const struct ip *behind(const struct balancer *b)
+{
+    static const struct ip nobody;
+    const struct proxy *p = &b->proxy;
+
+    if (p->itself)
+        return NULL;
+    if (!p->known || (ip_is_loopback(&p->source) && !ip_is_loopback(&b->peer)))
+        return &nobody;
+    return &p->source;
+}
+
 /* on_handle_closed - the last of them: the connection goes to a session, or is closed */
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -41,7 +57,7 @@ static void on_handle_closed(uv_handle_t *handle)
         return;
     smtpd_now(b->smtpd);
     if (b->good)
-        client_new(b->smtpd, b->listen, b->fd, &b->peer, b->proxy.known ? &b->proxy.source : NULL);
+        client_new(b->smtpd, b->listen, b->fd, &b->peer, behind(b));
     else
         close(b->fd);
     free(b);

@@ -78,6 +78,7 @@ static void heads_of_version_2_are_read(void **state)
             continue;
         assert_string_equal(ip_text(&p.source, text), binaries[i].source);
         assert_int_equal(used, binaries[i].n);
+        assert_int_equal(p.itself, in.p[12] == 0x20);
         for (size_t n = 0; n < in.n; n++)
             assert_int_equal(proxy_read(slice_first(in, n), &p, &used), PROXY_MORE);
     }

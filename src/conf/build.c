@@ -509,6 +509,7 @@ bool conf_build(struct conf *conf, bool files, struct conf_errors *errors)
     index_routes(&b);
     check_listens(&b);
     check_routes(&b);
+    build_tls_uses(&b);
     build_offers(&b);
     return errors->n == 0;
 }

@@ -27,6 +27,9 @@ struct slice build_file(struct build *b, unsigned line, const char *name, const 
 /* build_secrets - the files of accounts, credentials and Kerberos keys */
 void build_secrets(struct build *b, const struct conf_block *block, struct conf *conf);
 
+/* build_tls_uses - what "default" means in each route, fetch and connector */
+void build_tls_uses(struct build *b);
+
 /* build_offers - what each listener offers to whom; when all sections are there */
 void build_offers(struct build *b);
 

@@ -23,8 +23,9 @@ enum listen_tls { LISTEN_TLS_DEFAULT, LISTEN_TLS_NONE, LISTEN_TLS_OFFER, LISTEN_
 enum listen_auth { LISTEN_AUTH_DEFAULT, LISTEN_AUTH_NONE, LISTEN_AUTH_OFFER,
                    LISTEN_AUTH_REQUIRE };
 
-/* TLS towards another host. OFFER: when it offers it, whatever its certificate. */
-enum tls_use { TLS_OFFER, TLS_REQUIRE, TLS_NONE };
+/* TLS towards another host. OFFER: when it offers it, whatever its certificate.
+ * DEFAULT: as relay.tls says; only the built-in route has it. */
+enum tls_use { TLS_DEFAULT, TLS_OFFER, TLS_REQUIRE, TLS_NONE };
 
 enum fetch_verb { FETCH_ATRN, FETCH_TURN, FETCH_ETRN };
 

@@ -100,6 +100,23 @@ void build_connector(struct build *b, const struct conf_block *block, void *owne
                   &c->port);
 }
 
+void build_tls_uses(struct build *b)
+{
+    struct conf *c = b->conf;
+
+    if (c->relay.tls == TLS_DEFAULT)
+        c->relay.tls = TLS_OFFER;
+    for (size_t i = 0; i < c->nroutes; i++)
+        if (c->routes[i].tls == TLS_DEFAULT)
+            c->routes[i].tls = c->relay.tls;
+    for (size_t i = 0; i < c->nfetches; i++)
+        if (c->fetches[i].tls == TLS_DEFAULT)
+            c->fetches[i].tls = c->relay.tls;
+    for (size_t i = 0; i < c->nconnectors; i++)
+        if (c->connectors[i].tls == TLS_DEFAULT)
+            c->connectors[i].tls = c->relay.tls;
+}
+
 /* --- what is offered -------------------------------------------------------- */
 
 static const char *const role_words[LISTEN_ROLES] = {

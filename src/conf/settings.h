@@ -89,8 +89,9 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "networks whose clients may relay; default: none")                                  \
     S(ROUTE, via, via_text, TEXT, "mx", 1, 300, "",                                       \
       "mx: by the DNS; hold: wait for a person; HOST, HOST:PORT or [ADDRESS]:PORT")       \
-    S(ROUTE, tls, tls, WORD, "offer", 0, 0, "offer|require|none",                         \
-      "offer: when the host has it; require: only over TLS, with a valid certificate")    \
+    S(ROUTE, tls, tls, WORD, "default", 0, 0, "default|offer|require|none",               \
+      "offer: when the host has it; require: only over TLS, with a valid certificate; "   \
+      "default: as relay says")                                                           \
     S(ROUTE, account, account, TEXT, "", 0, 255, "",                                      \
       "log in as this entry of the credentials file")                                     \
     S(TLS, certificate, certificate, TEXT, "", 0, 1000, "",                               \
@@ -119,13 +120,13 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "domains to ask for")                                                               \
     S(FETCH, account, account, TEXT, "", 0, 255, "",                                      \
       "log in as this entry of the credentials file")                                     \
-    S(FETCH, tls, tls, WORD, "offer", 0, 0, "offer|require|none", "as in a route")        \
+    S(FETCH, tls, tls, WORD, "default", 0, 0, "default|offer|require|none", "as in a route") \
     S(FETCH, every, every, TIME, "10m", 1 * SEC, 30LL * DAY, "", "how often")             \
     S(CONNECTOR, via, via_text, TEXT, "", 0, 300, "",                                     \
       "HOST, HOST:PORT or [ADDRESS]:PORT")                                                \
     S(CONNECTOR, cost, cost, COUNT, "10", 1, 100, "",                                     \
       "the way with the least sum is taken; 100: only to keep a way")                     \
-    S(CONNECTOR, tls, tls, WORD, "offer", 0, 0, "offer|require|none", "as in a route")    \
+    S(CONNECTOR, tls, tls, WORD, "default", 0, 0, "default|offer|require|none", "as in a route") \
     S(CONNECTOR, account, account, TEXT, "", 0, 255, "",                                  \
       "log in as this entry of the credentials file")                                     \
     S(LINKS, serves, links.serves.names, TEXTS, "", 0, 1000, "",                          \
@@ -230,8 +231,8 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "port of the hosts that the DNS names")                                             \
     S(RELAY, loopback, relay.loopback, BOOL, "false", 0, 0, "",                           \
       "connect to 127.0.0.0/8 and ::1 too when the DNS says so (for tests)")              \
-    S(RELAY, tls, relay.tls, WORD, "offer", 0, 0, "offer|require|none",                   \
-      "TLS to hosts that the DNS names, where no route says otherwise")                   \
+    S(RELAY, tls, relay.tls, WORD, "offer", 0, 0, "default|offer|require|none",           \
+      "TLS to other hosts, where no route, fetch or connector says otherwise; default: offer") \
     S(RELAY, ca, relay.ca, TEXT, "", 0, 1000, "",                                         \
       "PEM file of the certificates that are trusted; default: the system's")             \
     S(LOG, to, log.to, TEXT, "stderr", 1, 1000, "",                                       \

@@ -109,7 +109,7 @@ static void take_policy(struct order *o, const struct conf *conf, struct slice d
     const struct conf_route *route = conf_route_find(conf, domain);
     enum tls_use use = c != NULL ? c->tls : route->tls;
 
-    o->tls = policy_of(o, use != TLS_OFFER ? use : conf->relay.tls);
+    o->tls = policy_of(o, use != TLS_DEFAULT ? use : conf->relay.tls);
     if (!o->destination.lmtp)
         o->account = c != NULL ? c->account : route->account;
     o->key = arena_printf(&o->arena, "%.*s %d %.*s", SLICE(o->text), (int)o->tls,

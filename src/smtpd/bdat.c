@@ -4,7 +4,7 @@
 #include "smtpd/intake.h"
 #include "smtpd/policy.h"
 
-enum { DIGITS = 20 };
+enum { DIGITS = 20, SWALLOWED = 1 << 20 };
 
 /* parse - BDAT SP 1*DIGIT [SP LAST] */
 
@@ -18,6 +18,15 @@ static bool parse(struct slice args, struct chunk *c)
         return false;
     c->left = c->size;
     return !more || slice_ieq(slice_trim(rest), SLICE_LIT("LAST"));
+}
+
+/* endless - so far above what a message may have that its octets are not worth reading (A066) */
+
+static bool endless(const struct session *s, uint64_t size)
+{
+    uint64_t most = s->server->conf->limits.message_size;
+
+    return size > SWALLOWED && size > most && size - most > most;
 }
 
 static enum reply_id judge(struct session *s, uint64_t size)
@@ -89,6 +98,8 @@ unsigned bdat_refuse(struct session *s, struct slice args, enum reply_id id)
         return id;
     if (!parse(args, &s->chunk))
         return REPLY_BAD_CHUNK;
+    if (endless(s, s->chunk.size))
+        return REPLY_CHUNK_TOO_BIG;
     s->chunk.refuse = id;
     return begin(s);
 }
@@ -100,6 +111,8 @@ unsigned on_bdat(struct session *s, struct slice args, struct reply *r)
     (void)r;
     if (!parse(args, &s->chunk))
         return REPLY_BAD_CHUNK;
+    if (endless(s, s->chunk.size))
+        return REPLY_CHUNK_TOO_BIG;
     s->chunk.refuse = judge(s, s->chunk.size);
     if (s->chunk.refuse == REPLY_TOO_BIG)
         tx_drop(s);

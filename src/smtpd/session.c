@@ -51,6 +51,7 @@ static bool reply_ends(enum reply_id id)
 {
     switch (id) {
     case REPLY_BYE: case REPLY_NOT_SMTP: case REPLY_BARE_LF: case REPLY_BAD_CHUNK:
+    case REPLY_CHUNK_TOO_BIG:
     case REPLY_OUT_OF_STEP: case REPLY_EARLY_TALKER:
         return true;
     default:

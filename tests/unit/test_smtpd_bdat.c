@@ -55,7 +55,7 @@ static const struct { const char *name, *text; } dialogues[] = {
     { "a NUL in the line", START TO "~ BDAT 1\\0\\r\\n\n< 501\n!\n" },
     { "a bare LF in the line", START TO "~ BDAT 6\\nRSET\\r\\n\n< 501\n!\n" },
     { "no size, no transaction", HELLO "> BDAT x\n< 501\n!\n" },
-    { "the largest size there is", START TO "~ BDAT 18446744073709551615\\r\\nRSET\\r\\n\n" },
+    { "the largest size there is", START TO "~ BDAT 18446744073709551615\\r\\nRSET\\r\\n\n< 552 5.3.4\n!\n" },
     { "over the limit at once", START TO "~ BDAT 52428801 LAST\\r\\nRSET\\r\\n\n" },
 };
 
@@ -122,7 +122,7 @@ static void a_chunk_too_big_is_swallowed_to_its_octet(void **state)
     play(&w, "whole", START TO "~ BDAT 11 LAST\\r\\nQUIT\\r\\nRSET\\r\n< 552 5.3.4\n> NOOP\n< 250\n");
     play(&w, "sum", SENDER TO "~ BDAT 6\\r\\n123456\n< 250\n~ BDAT 5\\r\\nQUIT\\r\n< 552\n~ BDAT 6 LAST\\r\\nQUIT\\r\\n\n< 503\n");
     play(&w, "just", SENDER TO "~ BDAT 6\\r\\n123456\n< 250\n~ BDAT 4 LAST\\r\\n1234\n< 250\n=1\n");
-    play(&w, "overflow", SENDER TO "~ BDAT 6\\r\\n123456\n< 250\n~ BDAT 18446744073709551615 LAST\\r\\nQUIT\\r\\n\n");
+    play(&w, "overflow", SENDER TO "~ BDAT 6\\r\\n123456\n< 250\n~ BDAT 18446744073709551615 LAST\\r\\nQUIT\\r\\n\n< 552 5.3.4\n!\n");
     script_end(&w);
     conf->limits.message_size = before;
 }

@@ -23,7 +23,7 @@ bool want_read(struct want *w, enum kick_kind kind, uint32_t n, struct slice nam
     char *text;
 
     *w = (struct want){ .kind = kind };
-    *malformed = n > WANT_NAMES || names.n > WANT_NAMES * (WANT_NAME + 4);
+    *malformed = n == 0 || n > WANT_NAMES || names.n > WANT_NAMES * (WANT_NAME + 4);
     if (*malformed)
         return false;
     w->names = calloc(1, n * sizeof *w->names + names.n + 1);

@@ -267,6 +267,7 @@ static void a_malformed_ask_costs_the_channel(void **state)
     for (size_t i = 0; i < MANY; i++)
         many[i] = "a.test";
     assert_false(ask(many, MANY));
+    assert_false(ask(many, 0));     /* an answer about nothing has no name for the log */
     assert_false(say_turn_ask(&world.smtpd, &(struct msg_turn_ask){ .ndomains = 3 }));
     assert_true(say_turn_go(&world.smtpd, &(struct msg_turn_go){ .ticket = 99 }));
     assert_true(say_turn_over(&world.relay, &(struct msg_turn_over){ .ticket = 99 }));

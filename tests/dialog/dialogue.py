@@ -57,7 +57,7 @@ class Dialogue:
     def read(self, number, line):
         if line.startswith("#"):
             self.title = self.title or line.lstrip("# ")
-        elif line.startswith((" ", "\t")) and line.strip():
+        elif line.startswith((" ", "\t", "}")) and line.strip():
             self.config[-1] += "\n" + line
         elif line.startswith("config from "):
             self.include(self.path.with_name(line[12:] + ".conf"))

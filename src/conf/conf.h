@@ -62,6 +62,7 @@ struct conf_domain {
     struct slice         aliases_file;  /* empty: none */
     struct slice         deliver;       /* "maildir:/var/mail/%d/%u", "lmtp:/path", "lmtp:host:port", "discard" */
     enum deliver_kind    deliver_kind;
+    uint64_t             message_size;  /* bytes of a message to it; 0: as limits say */
     unsigned             line;
 };
 

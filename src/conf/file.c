@@ -79,14 +79,21 @@ static const char *nearest(enum conf_section section, struct slice name)
     return best;
 }
 
-/* home - another section that has a setting of exactly this name, or NULL */
+/* home - another section that has a setting of exactly this name, one for the
+ * whole server rather than one of many; or NULL */
 
 static const struct conf_section_row *home(struct slice name)
 {
-    for (unsigned i = 0; i < SETTING_COUNT; i++)
-        if (slice_eq(name, slice_cstr(conf_settings[i].name)))
-            return &conf_sections[conf_settings[i].section];
-    return NULL;
+    const struct conf_section_row *found = NULL;
+
+    for (unsigned i = 0; i < SETTING_COUNT; i++) {
+        const struct conf_section_row *row = &conf_sections[conf_settings[i].section];
+
+        if (slice_eq(name, slice_cstr(conf_settings[i].name))
+            && (found == NULL || (found->titled && !row->titled)))
+            found = row;
+    }
+    return found;
 }
 
 static enum conf_section section_of(cfg_t *cfg)

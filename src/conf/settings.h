@@ -85,6 +85,8 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "file:PATH: lines of the form `name: target, target`")                              \
     S(DOMAIN, deliver, deliver, TEXT, "maildir:/var/mail/%d/%u", 1, 1000, "",             \
       "maildir:PATH with %d, %u and %%; lmtp:PATH; lmtp:HOST:PORT; discard")              \
+    S(DOMAIN, message_size, message_size, SIZE, "0", 0, 2 * GIB, "",                      \
+      "bytes of a message to its recipients, if less than limits allow; 0: as limits")    \
     S(TRUST, networks, trust.networks, NETS, "", 0, 10000, "",                            \
       "networks whose clients may relay; default: none")                                  \
     S(ROUTE, via, via_text, TEXT, "mx", 1, 300, "",                                       \

@@ -104,6 +104,7 @@ enum { BARE = -1 };     /* greeting, EHLO, 3xx: no enhanced code (RFC 2034 §4) 
     R(TEXT_LINE_LONG,   550, 6, 0,     "Line of text too long")                           \
     R(NOT_LOCAL,        551, 7, 1,     "User not local")                                  \
     R(TOO_BIG,          552, 3, 4,     "Message too big")                                 \
+    R(RCPT_TOO_BIG,     552, 2, 3,     "Message too big for this recipient")              \
     R(CHUNK_TOO_BIG,    552, 3, 4,     "Message far too big, closing connection")         \
     R(BAD_MAILBOX,      553, 1, 3,     "Mailbox name not allowed")                        \
     R(VRFY_AMBIGUOUS,   553, 1, 4,     "Ambiguous")                                       \

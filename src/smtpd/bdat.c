@@ -32,7 +32,7 @@ static bool endless(const struct session *s, uint64_t size)
 static enum reply_id judge(struct session *s, uint64_t size)
 {
     const struct tx *tx = s->tx;
-    uint64_t most = s->server->conf->limits.message_size;
+    uint64_t most = tx->size_max;
 
     if (s->stage == S_SENDER)
         return tx_no_rcpts(s);

@@ -162,7 +162,7 @@ static enum reply_id verdict(const struct session *s)
 
     if (faults(tx) & DATA_BARE)
         return tx->chunked ? REPLY_BARE_CHUNK : REPLY_BARE_LF;
-    if (tx->data.size > conf->limits.message_size)
+    if (tx->data.size > tx->size_max)
         return REPLY_TOO_BIG;
     if (faults(tx) & DATA_LONG)
         return REPLY_TEXT_LINE_LONG;
@@ -225,7 +225,7 @@ size_t intake_read(struct session *s, struct slice in)
     if (s->body.full)
         break_down(s);
     if (!tx->discard && (faults(tx) != 0
-                         || tx->data.size > s->server->conf->limits.message_size))
+                         || tx->data.size > tx->size_max))
         give_up(s);
     if (result == DATA_END)
         intake_end(s);

@@ -40,6 +40,16 @@ static bool asks_more(const struct session *s, const struct rcpt_command *r)
     return s->tx->wishes.verb != TX_MAIL || r->has_rrvs;
 }
 
+/* size_max - octets of a message that this recipient may be sent (RFC 1870 §6.2) */
+
+static uint64_t size_max(const struct session *s, const struct conf_domain *domain)
+{
+    uint64_t most = s->server->conf->limits.message_size;
+
+    return domain != NULL && domain->message_size > 0 && domain->message_size < most
+           ? domain->message_size : most;
+}
+
 /* judge_local - an address of a domain of ours. REPLY_NONE: ask lookup. */
 
 static unsigned judge_local(struct session *s, const struct conf_domain *domain,
@@ -47,6 +57,8 @@ static unsigned judge_local(struct session *s, const struct conf_domain *domain,
 {
     const struct mailbox *m = &r->rcpt;
 
+    if (s->tx->wishes.size > size_max(s, domain))
+        return REPLY_RCPT_TOO_BIG;
     switch (s->server->world->known(s->server->ctx, domain, m)) {
     case KNOWN_YES:     return asks_more(s, r) ? REPLY_NONE : REPLY_RCPT_OK;
     case KNOWN_NO:      return is_postmaster(m->text) ? REPLY_RCPT_OK : REPLY_NO_SUCH_USER;
@@ -192,6 +204,13 @@ static bool put_entries(struct session *s, const struct rcpt_wait *asked)
     return ok;
 }
 
+static struct slice domain_of(struct slice address)
+{
+    size_t at = slice_rchr(address, '@');
+
+    return at < address.n ? slice_from(address, at + 1) : (struct slice){ 0 };
+}
+
 /* rcpt_take - an accepted recipient becomes part of the envelope, wholly or not at all */
 
 static enum reply_id rcpt_take(struct session *s, const struct rcpt_wait *r)
@@ -199,6 +218,7 @@ static enum reply_id rcpt_take(struct session *s, const struct rcpt_wait *r)
     struct tx *tx = s->tx;
     size_t before = s->rcpts.n;
     uint32_t count = tx->nrcpts;
+    uint64_t most;
     bool ok = tx->accepted < s->server->conf->limits.recipients;
 
     if (ok && r->nentries > 0)
@@ -215,6 +235,8 @@ static enum reply_id rcpt_take(struct session *s, const struct rcpt_wait *r)
         tx->nrcpts = count;
         return REPLY_TOO_MANY_RCPTS;
     }
+    most = size_max(s, conf_domain_find(s->server->conf, domain_of(r->address)));
+    tx->size_max = most < tx->size_max ? most : tx->size_max;
     tx->accepted++;
     session_enter(s, S_RCPTS);
     return r->reply;

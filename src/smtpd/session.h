@@ -175,6 +175,7 @@ struct wishes {
     enum ret_kind  ret;
     struct slice   envid, auth, solicit, linkpath;
     bool           utf8, requiretls;
+    uint64_t       size;        /* declared; 0: it was not */
     struct slice   by;          /* "MS R|N[T]"; empty: no BY */
     int64_t        hold;        /* wall ms: not before; 0: at once */
     bool           has_priority;
@@ -197,6 +198,7 @@ struct tx {
     bool              chunked;      /* it comes by BDAT */
     bool              header_seen;  /* the header was looked at, and said: */
     bool              tls_optional; /* TLS-Required: No */
+    uint64_t          size_max;     /* octets that all of its recipients may be sent */
     unsigned          refused;      /* recipients that were refused */
     unsigned          accepted;     /* RCPT commands that were accepted */
     uint32_t          nrcpts;       /* recipients in session.rcpts, aliases expanded */

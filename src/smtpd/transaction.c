@@ -19,6 +19,7 @@ bool tx_begin(struct session *s, const struct mailbox *sender, const struct wish
         return false;
     }
     tx->sender = sender->null ? (struct slice){ 0 } : text;
+    tx->size_max = s->server->conf->limits.message_size;
     tx->arrived = s->server->wall;
     s->tx = tx;
     s->tx_serial++;

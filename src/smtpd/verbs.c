@@ -376,6 +376,7 @@ static unsigned mail(struct session *s, struct slice args, enum tx_verb verb)
     if (id != REPLY_OK)
         return id;
     wishes.verb = verb;
+    wishes.size = m.size;
     return tx_begin(s, &m.sender, &wishes) ? REPLY_SENDER_OK : REPLY_LOCAL_TROUBLE;
 }
 

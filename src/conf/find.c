@@ -72,6 +72,16 @@ static bool has_name(const struct conf_names *names, struct slice name)
     return false;
 }
 
+/* has_account - unlike domains, accounts that differ in case are different ones */
+
+static bool has_account(const struct conf_names *names, struct slice account)
+{
+    for (size_t i = 0; i < names->n && account.n > 0; i++)
+        if (slice_eq(names->names[i], account))
+            return true;
+    return false;
+}
+
 static bool in_networks(const struct conf_peer *peer, const struct ip *ip)
 {
     for (size_t i = 0; i < peer->networks.n; i++)
@@ -83,7 +93,7 @@ static bool in_networks(const struct conf_peer *peer, const struct ip *ip)
 bool conf_peer_known(const struct conf_peer *peer, const struct ip *client, struct slice account)
 {
     return (peer->networks.n == 0 || in_networks(peer, client))
-        && (peer->accounts.n == 0 || (account.n > 0 && has_name(&peer->accounts, account)));
+        && (peer->accounts.n == 0 || has_account(&peer->accounts, account));
 }
 
 uint64_t conf_grants(const struct conf *conf, const struct ip *client, struct slice account)

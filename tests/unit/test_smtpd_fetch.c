@@ -16,6 +16,7 @@ static const struct { const char *name; unsigned at; const char *client, *text; 
     { "ETRN of a peer", MX, "192.0.2.9",
       HELLO "A branch\n> ETRN branch.example\n@ done 1\n< 253\n> ETRN other.example\n< 459 4.7.1\n> ETRN @b2.example\n@ done 1\n< 252\n"
       "> ETRN #q\n< 459 4.7.1\n> ETRN @com.example\n< 459 4.7.1\n" },
+    { "an account of another spelling is another", MX, "192.0.2.9", HELLO "A BRANCH\n> ETRN branch.example\n< 459\n> TURN\n< 502\n" },
     { "ETRN misused", MX, "10.0.0.1",
       "> ETRN branch.example\n< 503\n" HELLO "> ETRN\n< 500 5.5.2\n> ETRN x\n< 501\n> ETRN @\n< 501\n> ETRN #\n< 501\n> ETRN a..b\n< 501\n> ETRN a.b c.d\n< 501\n"
       "> ETRN [192.0.2.1]\n< 501\n" SENDER "> ETRN branch.example\n< 503\n" },

@@ -34,7 +34,7 @@ static const char *file_of(const struct cli *cli, const struct account_options *
 
     if (o->file != NULL)
         return o->file;
-    conf = conf_parse(cli->conf != NULL ? cli->conf : conf_usual(), &errors);
+    conf = conf_parse_alone(cli->conf != NULL ? cli->conf : conf_usual(), &errors);
     print(&errors);
     buf_free(&errors);
     if (conf == NULL)

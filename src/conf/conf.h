@@ -230,6 +230,10 @@ const char *conf_usual(void);
  * (one line each, at most 20) if anything is wrong with it. */
 struct conf *conf_parse(const char *path, struct buf *errors);
 
+/* conf_parse_alone - the same, be the files that it names there or not: for who is
+ * about to make one of them */
+struct conf *conf_parse_alone(const char *path, struct buf *errors);
+
 /* conf_write, conf_read - through a sealed descriptor to another process.
  * conf_write: a new descriptor or -1. conf_read: does not close fd; NULL if malformed. */
 int conf_write(const struct conf *conf);

@@ -66,7 +66,7 @@ static bool embedded(struct buf *text, struct conf_errors *e)
 
 /* build_text - the whole configuration from a text; NULL: told */
 
-static struct conf *build_text(struct slice text, struct conf_errors *e)
+static struct conf *build_text(struct slice text, bool files, struct conf_errors *e)
 {
     struct conf *conf = conf_begin(e->file);
     bool read;
@@ -76,7 +76,7 @@ static struct conf *build_text(struct slice text, struct conf_errors *e)
         return NULL;
     }
     read = doc_read_file(&conf->arena, conf->doc, text, e);
-    if (conf_build(conf, true, e) && read)
+    if (conf_build(conf, files, e) && read)
         return conf;
     if (e->n > CONF_ERRORS && e->out != NULL)
         buf_printf(e->out, "%.*s: and %u more\n", SLICE(e->file), e->n - CONF_ERRORS);
@@ -91,7 +91,7 @@ const char *conf_usual(void)
     return access(path, F_OK) == 0 ? path : NULL;
 }
 
-struct conf *conf_parse(const char *path, struct buf *errors)
+static struct conf *parse(const char *path, bool files, struct buf *errors)
 {
     struct conf_errors e = { .out = errors,
                              .file = slice_cstr(path != NULL ? path : "(embedded)") };
@@ -99,7 +99,17 @@ struct conf *conf_parse(const char *path, struct buf *errors)
     struct conf *conf = NULL;
 
     if (path != NULL ? read_file(path, &text, &e) : embedded(&text, &e))
-        conf = build_text(buf_view(&text), &e);
+        conf = build_text(buf_view(&text), files, &e);
     buf_free(&text);
     return conf;
+}
+
+struct conf *conf_parse(const char *path, struct buf *errors)
+{
+    return parse(path, true, errors);
+}
+
+struct conf *conf_parse_alone(const char *path, struct buf *errors)
+{
+    return parse(path, false, errors);
 }

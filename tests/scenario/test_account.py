@@ -113,6 +113,9 @@ def test_the_file_is_found_by_the_configuration(tmp_path):
     conf.write_text(f'accounts = "file:{file}"\n')
     said = subprocess.run([COMMAND, "-c", conf, "account", "list"], capture_output=True, text=True)
     assert "alice" in said.stdout
+    file.unlink()                   # the first account makes the file
+    said = subprocess.run([COMMAND, "-c", conf, "account", "add", "bob"], capture_output=True, text=True, input="x\n")
+    assert said.returncode == 0 and file.read_text().startswith("bob:"), said
     conf.write_text("")
     said = subprocess.run([COMMAND, "-c", conf, "account", "list"], capture_output=True, text=True)
     assert said.returncode == 78 and "names no file of accounts" in said.stderr

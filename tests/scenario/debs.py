@@ -21,6 +21,7 @@ PACKAGES = {
     "postfix": ["postfix"],
     "exim": ["exim4-daemon-light", "libnss-wrapper"],
     "dovecot": ["dovecot-core", "dovecot-lmtpd"],
+    "sasl": ["libsasl2-modules"],
     "nsd": ["nsd"],
     "krb5": ["krb5-kdc", "krb5-admin-server", "krb5-user", "gsasl"],
     "fetchmail": ["fetchmail"],

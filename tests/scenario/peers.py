@@ -152,13 +152,13 @@ class Postfix(Peer):
                  ("discard", "unix", "discard"), ("virtual", "unix", "virtual"), ("anvil", "unix", "anvil"),
                  ("proxymap", "unix", "proxymap"), ("scache", "unix", "scache"), ("flush", "unix", "flush"),
                  ("showq", "unix", "showq"), ("tlsmgr", "unix", "tlsmgr"), ("postlog", "unix-dgram", "postlogd")]
-        single = {"qmgr", "tlsmgr", "verify", "anvil", "scache", "postlog", "defer"}
+        single = {"qmgr", "tlsmgr", "verify", "anvil", "scache", "postlog"}
         private = {"smtpd": "n", "cleanup": "n", "qmgr": "n", "flush": "n", "showq": "n", "postlogd": "n"}
         lines = []
         for name, kind, program in rows:
             needs_root = "n" if program == "virtual" else "-"
             wakeup = "300" if name == "qmgr" else "-"
-            limit = "1" if name in single else "0" if name in ("bounce", "trace", "cleanup") else "-"
+            limit = "1" if name in single else "0" if name in ("bounce", "defer", "trace", "cleanup") else "-"
             lines.append(f"{name} {kind} {private.get(program, '-')} {needs_root} n {wakeup} {limit} {program}\n")
         return "".join(lines)
 

@@ -185,6 +185,16 @@ static bool login_take(struct session *s, const struct claim *c)
     return keep(&s->account, c->has_login ? c->login : (struct slice){ 0 });
 }
 
+/* client_take - who hands the connection to somebody of whom nothing is known (a reversed
+ * one, postrider fetch) speaks no more itself: its own rights end with that */
+
+static void client_take(struct session *s, const struct ip *client)
+{
+    s->client = *client;
+    if (client->family == 0)
+        s->peer = *client;
+}
+
 unsigned on_xclient(struct session *s, struct slice args, struct reply *r)
 {
     struct arena room = ARENA(16 << 10);
@@ -197,7 +207,7 @@ unsigned on_xclient(struct session *s, struct slice args, struct reply *r)
         id = REPLY_LOCAL_TROUBLE;
     if (id == REPLY_GREETING) {
         if (c.has_client)
-            s->client = c.client;
+            client_take(s, &c.client);
         s->trusted = conf_trusts(s->server->conf, &s->client);
         session_renew(s);
         reply_add(r, id, "%.*s ESMTP Postrider", SLICE(s->server->conf->hostname));

@@ -15,6 +15,8 @@ static const struct { const char *name, *client, *text; } dialogues[] = {
       START "> RCPT TO:<a@far.example>\n< 550 5.7.1\n" },
     { "XCLIENT into a trusted network, and out of it", FRONT,
       "> XCLIENT ADDR=10.0.0.1\n< 220\n" START "> RCPT TO:<a@far.example>\n< 250\n> RSET\n< 250\n> XCLIENT ADDR=192.0.2.9\n< 220\n" START "> RCPT TO:<a@far.example>\n< 550\n" },
+    { "who speaks for nobody has no say in it any more", FRONT,
+      "> XCLIENT ADDR=[UNAVAILABLE] NAME=[UNAVAILABLE]\n< 220\n" START "> RCPT TO:<a@far.example>\n< 550 5.7.1\n> RSET\n< 250\n> XCLIENT ADDR=10.0.0.1\n< 502\n> XFORWARD ADDR=10.0.0.1\n< 502\n" },
     { "XCLIENT with a login", FRONT, "> XCLIENT LOGIN=sam\n< 220\n" START "> RCPT TO:<a@far.example>\n< 250\n> RSET\n< 250\n> XCLIENT LOGIN=[UNAVAILABLE]\n< 220\n" START "> RCPT TO:<a@far.example>\n< 550\n" },
     { "a login by oneself is nobody else's", FRONT, HELLO "A sam\n> XCLIENT ADDR=192.0.2.9\n< 220\n" START "> RCPT TO:<a@far.example>\n< 550\n" },
     { "a login by oneself after one that was claimed, and given back", FRONT,

@@ -100,15 +100,65 @@ static bool ended_well(const struct pipe *p)
     return slice_ieq(slice_of(p->last, QUIT_BYTES), SLICE_LIT("QUIT\r\n"));
 }
 
-static int receive(struct dialog *far, const struct fetch *f, json_t *result)
-{
-    static struct dialog near;
-    struct reach here = { .server = f->to != NULL ? f->to : "127.0.0.1:25", .quiet = true };
-    struct pipe p = { .far = far, .near = &near };
-    int status = reach_begin(&near, &here) ? dialog_open(&near) : EX_USAGE;
+/* --- the server that receives ----------------------------------------------------- */
 
-    if (status == EX_OK && far->in.n > 0)       /* it did not wait for the greeting */
+static bool offers_xclient(const struct dialog *d)
+{
+    struct slice line;
+
+    for (unsigned i = 1; reader_line(&d->ehlo, i, &line); i++)
+        if (slice_istarts(line, SLICE_LIT("XCLIENT")))
+            return true;
+    return false;
+}
+
+/* would_relay - does it take mail for anywhere from who comes from this machine? */
+
+static bool would_relay(struct dialog *near)
+{
+    return dialog_say(near, "MAIL FROM:<>") == EX_OK && dialog_code(near) / 100 == 2
+        && dialog_say(near, "RCPT TO:<relay-check@relay-check.invalid>") == EX_OK
+        && dialog_code(near) / 100 == 2;
+}
+
+/* near_open - a connection on which the server that sends to us will speak. It speaks
+ * from this machine's address, and must not have this machine's rights: it is
+ * introduced as nobody (XCLIENT), or the server must give such clients no rights. The
+ * greeting is in near->raw, or still to come. */
+
+static int near_open(struct dialog *near, const char *to)
+{
+    struct reach here = { .server = to, .quiet = true };
+    char name[256];
+    int status = reach_begin(near, &here) ? dialog_open(near) : EX_USAGE;
+
+    if (status == EX_OK)
+        status = dialog_hello(near, dialog_name(name));
+    if (status != EX_OK)
+        return status;
+    if (offers_xclient(near)) {
+        status = dialog_say(near, "XCLIENT ADDR=[UNAVAILABLE] NAME=[UNAVAILABLE]");
+        return status != EX_OK || dialog_code(near) == 220 ? status : EX_PROTOCOL;
+    }
+    if (would_relay(near)) {
+        fprintf(stderr, "postrider fetch: %s relays for this machine, and so would for whoever sends "
+                "the mail; use a fetch section of the configuration, or grant xclient to this machine, "
+                "or name a server that does not trust it (--to)\n", to);
+        return EX_NOPERM;
+    }
+    dialog_close(near);
+    return reach_begin(near, &here) ? dialog_open(near) : EX_USAGE;
+}
+
+static int receive(struct dialog *far, struct dialog *near, json_t *result)
+{
+    struct pipe p = { .far = far, .near = near };
+    int status = EX_OK;
+
+    if (far->in.n > 0)                          /* it did not wait for the greeting */
         status = EX_PROTOCOL;
+    if (status == EX_OK && near->raw.n > 0)     /* said already, to XCLIENT */
+        status = dialog_bytes(far, buf_view(&near->raw));
     if (status == EX_OK)
         status = pump(&p);
     if (status == EX_OK && !ended_well(&p)) {
@@ -117,8 +167,6 @@ static int receive(struct dialog *far, const struct fetch *f, json_t *result)
         status = EX_TEMPFAIL;
     }
     json_object_set_new(result, "octets", json_integer((json_int_t)p.in));
-    dialog_drop(&near);
-    dialog_close(&near);
     return status;
 }
 
@@ -145,11 +193,13 @@ static int refusal(struct dialog *d, const char **why)
     return dialog_judge(d, EX_NOPERM) == EX_OK ? EX_PROTOCOL : dialog_judge(d, EX_NOPERM);
 }
 
-static int fetch(struct dialog *d, const struct fetch *f, json_t *result)
+static int fetch(struct dialog *d, struct dialog *near, const struct fetch *f, json_t *result)
 {
-    int status = reach_open(d, &f->reach);
-    const char *why = "fetched";
+    const char *why = "fetched", *to = f->to != NULL ? f->to : "127.0.0.1:25";
+    int status = near_open(near, to);
 
+    if (status == EX_OK)
+        status = reach_open(d, &f->reach);
     if (status != EX_OK)
         return status;
     status = f->turn ? dialog_say(d, "TURN")
@@ -160,8 +210,8 @@ static int fetch(struct dialog *d, const struct fetch *f, json_t *result)
     if (dialog_code(d) != 250) {
         status = refusal(d, &why);
     } else {
-        dialog_note(d, "[The roles are reversed: %s receives]", f->to != NULL ? f->to : "127.0.0.1:25");
-        status = receive(d, f, result);
+        dialog_note(d, "[The roles are reversed: %s receives]", to);
+        status = receive(d, near, result);
         dialog_drop(d);         /* no more of our commands on this connection */
         why = status == EX_OK ? "fetched" : "broken off";
     }
@@ -190,7 +240,7 @@ static bool safe(const char *s)
 static int run(const struct cli *cli, const struct verb *v, int argc, char **argv)
 {
     static struct text_list words;
-    static struct dialog d;
+    static struct dialog d, near = { .fd = -1 };
     struct fetch f = { .turn = false };
     json_t *result;
     const char *wrong;
@@ -211,9 +261,11 @@ static int run(const struct cli *cli, const struct verb *v, int argc, char **arg
     if (!reach_begin(&d, &f.reach))
         return usage_error(v, "HOST is a name or address, with :PORT or not");
     result = reach_json(&d);
-    status = fetch(&d, &f, result);
+    status = fetch(&d, &near, &f, result);
     tell(cli, result);
     json_decref(result);
+    dialog_drop(&near);
+    dialog_close(&near);
     dialog_close(&d);
     return status;
 }
@@ -222,6 +274,9 @@ const struct verb fetch_verbs[] = {
     { "fetch", "HOST", "Fetch the mail that waits at a server for our domains", options, run,
       "The server sends it back over this connection, to the server at --to.\n"
       "HOST:366 is where on-demand mail relay (RFC 2645) usually listens.\n\n"
+      "It speaks there from this machine's address, so the server at --to must not relay\n"
+      "for that, or let this command introduce it as nobody (peer ... grant = {xclient}).\n"
+      "A fetch section of the configuration needs neither.\n\n"
       "Exit status: 0 fetched, or there was none; 75 not now, or broken off; 69 the\n"
       "server does not do this; 77 not allowed, or the login failed.\n" },
     { 0 },

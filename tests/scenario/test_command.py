@@ -453,9 +453,36 @@ REVERSED = ["EHLO host.test\r\n", "MAIL FROM:<s@host.test>\r\n", "RCPT TO:<alice
             "Subject: fetched\r\n\r\nx\r\n.\r\n", "QUIT\r\n"]
 
 
+@pytest.fixture
+def receiver(make_server):
+    """A server that lets the command introduce whom it speaks for."""
+    server = make_server("""
+        domain "example.org" { recipients = any  deliver = "maildir:$mail/%d/%u" }
+        peer "fetch" { networks = {"127.0.0.1"}  grant = {xclient} }
+    """).start()
+    yield server
+    server.stop()
+
+
+def test_fetch_gives_nobody_the_rights_of_this_machine(world):
+    """The server at --to relays for us: whoever sends us mail must not use it for that."""
+    with Host({"ATRN": "250 2.0.0 reversing"}, reverse=REVERSED) as host:
+        status, said, errors = asked(host, "fetch", f"127.0.0.1:{host.port}", "--all", "--to", f"127.0.0.1:{world.port}")
+    assert status == 77 and "relays for this machine" in errors and "ATRN" not in host.said
+
+
+def test_fetch_introduces_who_sends_as_nobody(receiver):
+    """It may leave mail for us, and not relay through us."""
+    relay = [line.replace("alice@example.org", "victim@far.test") for line in REVERSED]
+    with Host({"ATRN": "250 2.0.0 reversing"}, reverse=relay) as host:
+        asked(host, "fetch", f"127.0.0.1:{host.port}", "--all", "--to", f"127.0.0.1:{receiver.port}")
+    assert any(line.startswith("550 5.7.1") for line in host.received), host.received
+
+
 @pytest.mark.parametrize("words,command", [(["--atrn", "a.test,b.test"], "ATRN a.test,b.test"), (["--all"], "ATRN"),
                                            (["--turn"], "TURN")])
-def test_fetch_is_the_pipe_between_a_server_and_ours(world, words, command):
+def test_fetch_is_the_pipe_between_a_server_and_ours(receiver, words, command):
+    world = receiver
     with Host({command: "250 2.0.0 reversing"}, reverse=REVERSED) as host:
         status, said, errors = asked(host, "fetch", f"127.0.0.1:{host.port}", *words, "--to", f"127.0.0.1:{world.port}")
     assert (status, said) == (0, "fetched\n"), errors
@@ -464,7 +491,8 @@ def test_fetch_is_the_pipe_between_a_server_and_ours(world, words, command):
     world.wait_mail("alice@example.org")
 
 
-def test_fetch_tells_when_the_connection_is_cut(world):
+def test_fetch_tells_when_the_connection_is_cut(receiver):
+    world = receiver
     with Host({"ATRN": "250 2.0.0 reversing"}, reverse=REVERSED[:3]) as host:
         status, said, _ = asked(host, "fetch", f"127.0.0.1:{host.port}", "--all", "--to", f"127.0.0.1:{world.port}")
     assert (status, said) == (75, "broken off\n")
@@ -474,9 +502,9 @@ def test_fetch_tells_when_the_connection_is_cut(world):
     ("453 4.0.0 You have no mail", 0, "no mail"), ("450 4.7.1 refused", 75, "refused"), ("451 4.3.0 later", 75, "cannot"),
     ("502 5.5.1 no", 69, "the server does not"), ("530 5.7.0 log in", 77, "a login"), ("500 what", 77, "refused"),
 ])
-def test_fetch_tells_why_there_is_nothing(answer, status, said):
+def test_fetch_tells_why_there_is_nothing(receiver, answer, status, said):
     with Host({"ATRN": answer}) as host:
-        code, words, _ = asked(host, "fetch", f"127.0.0.1:{host.port}", "--all")
+        code, words, _ = asked(host, "fetch", f"127.0.0.1:{host.port}", "--all", "--to", f"127.0.0.1:{receiver.port}")
     assert code == status and words.startswith(said)
 
 
@@ -649,7 +677,7 @@ def test_fetch_works_over_tls_too(make_server, place):
                          pem=pem, key=key, accounts=accounts, odmr=free_port())
     assert theirs.command("account", "add", "--clear", "bob", input="secret\n").returncode == 0
     theirs.start()
-    ours = make_server('domain "branch.test" { recipients = any  deliver = "maildir:$mail/%d/%u" }').start()
+    ours = make_server('domain "branch.test" { recipients = any  deliver = "maildir:$mail/%d/%u" }', trust="").start()
     for i in range(20):
         submit(theirs, f"u{i % 5}@branch.test")
 

@@ -95,7 +95,8 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "offer: when the host has it; require: only over TLS, with a valid certificate; "   \
       "default: as relay says")                                                           \
     S(ROUTE, account, account, TEXT, "", 0, 255, "",                                      \
-      "log in as this entry of the credentials file")                                     \
+      "log in as this entry of the credentials file; by PLAIN and LOGIN only where the "  \
+      "host's certificate is valid")                                                      \
     S(TLS, certificate, certificate, TEXT, "", 0, 1000, "",                               \
       "PEM file: the certificate, and those between it and a root")                       \
     S(TLS, key, key, TEXT, "", 0, 1000, "",                                               \

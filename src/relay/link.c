@@ -227,8 +227,9 @@ static void on_login(void *user, enum client_ask ask, struct slice data)
 
     switch (ask) {
     case CLIENT_ASK_BEGIN:
+        /* a password itself is for nobody but the host that is meant */
         vault_begin(v, &link->login, data, link->client.options.account, slice_cstr(link->name),
-                    link->client.secure);
+                    link->client.secure && link->client.verified);
         break;
     case CLIENT_ASK_STEP:
         vault_step(v, &link->login, data);

@@ -12,19 +12,29 @@ ALL = ["LOGIN", "PLAIN", "CRAM-MD5", "SCRAM-SHA-256", "NTLM", "XOAUTH2"]
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority")).sign("auth.test")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def certificate(authority):
+    return authority.sign("localhost")
 
 
 @pytest.fixture
-def smarthost(make_server, place):
-    """A server whose mail for partner.test goes to this host, as entry `hub`."""
-    def make(host, entry="hub alice wonder land", route=""):
+def smarthost(make_server, place, authority):
+    """A server whose mail for partner.test goes to this host, as entry `hub`; it trusts the
+    authority that has signed the host's certificate, unless told otherwise."""
+    def make(host, entry="hub alice wonder land", route="", trusts=True):
+        ca = place / "authority.pem"
+        ca.write_bytes((authority if trusts else Authority(place / "another")).pem.read_bytes())
+        ca.chmod(0o644)
         credentials = place / "credentials"
         credentials.write_text(entry + "\n")
         credentials.chmod(0o600)
         return make_server(f'credentials = "file:{credentials}"\n'
-                           f'route "partner.test" {{ via = "127.0.0.1:{host.port}"  account = hub  {route} }}\n',
+                           f'route "partner.test" {{ via = "localhost:{host.port}"  account = hub  {route} }}\n',
+                           relay=f'idle = 1s  connect_timeout = 3s  ipv6 = false  ca = "{ca}"',
                            log="json = true  per_second = 0  level = debug").start()
     return make
 
@@ -39,6 +49,19 @@ def send(server):
     client.send(text.replace(b"\n", b"\r\n") if b"\r\n" not in text else text)
     client.send(b"\r\n.\r\n")
     assert client.reply()[0] == 250
+
+
+@pytest.mark.parametrize("offered, used", [(["PLAIN", "LOGIN"], []), (ALL, [("AUTH", "SCRAM-SHA-256", "alice")])])
+def test_a_host_that_cannot_prove_its_name_is_not_told_the_password(smarthost, certificate, offered, used):
+    """TLS with whomever it may be keeps a secret from all but him."""
+    with AuthHost(mechanisms=offered, certificate=certificate) as host:
+        server = smarthost(host, trusts=False)
+        send(server)
+        if not used:
+            server.wait_event("deferred")
+        else:
+            assert host.wait(1), server.log_text()[-2000:]
+        assert host.logins == used
 
 
 @pytest.mark.parametrize("offered, chosen", [

@@ -219,9 +219,9 @@ class LoginDovecot(peers.Dovecot):
     def configuration(self):
         self.path("logins").write_text(f"{USER}:{{plain}}{PASSWORD}\n")
         plain = super().configuration()
-        old = "passdb {\n  driver = static\n  args = nopassword=y\n}\n"
+        old = "  driver = static\n  args = nopassword=y\n"
         assert old in plain
-        return (plain.replace(old, f"passdb {{\n  driver = passwd-file\n  args = username_format=%u {self.path('logins')}\n}}\n")
+        return (plain.replace(old, f"  driver = passwd-file\n  args = username_format=%u {self.path('logins')}\n")
                 .replace("auth_username_format = %Ln", "auth_username_format = %Lu")
                 + f"auth_mechanisms = {' '.join(self.mechanisms).lower()}\n"
                 f"service auth {{\n  unix_listener {self.judge} {{\n    mode = 0666\n  }}\n}}\n")

@@ -22,7 +22,7 @@ import peers
 from certificates import Authority
 from client import Client
 from maildir import assert_carried
-from ports import free_port
+from ports import free_port, wait_until
 from sink import Session, Sink
 
 SENDER, RCPT = "sender@example.org", "user@far.test"
@@ -595,6 +595,10 @@ def test_what_a_host_that_is_away_may_have_waits(two_hosts):
 
 # --- Postfix and Exim ------------------------------------------------------------------------------------
 
+def arrived(peer):
+    """What is in alice's mailbox there; the peer has taken it, and delivers when it likes."""
+    return wait_until(lambda: maildir.mailbox(peer.path("mail/alice@hop.test")), 30, "a message at the peer")
+
 
 @pytest.mark.parametrize("discard, action", [("", "delivered"), ("dsn", "relayed"), ("chunking, dsn", "relayed"), ("starttls", "delivered")])
 def test_postfix_takes_what_we_say(place, make_server, authority, discard, action):
@@ -610,7 +614,7 @@ def test_postfix_takes_what_we_say(place, make_server, authority, discard, actio
         (report,) = server.wait_mail(SENDER, seconds=30)
         text = report.data.decode(errors="replace")
         assert f"Action: {action}" in text and "QQ7" in text
-        (message,) = maildir.mailbox(postfix.path("mail/alice@hop.test"))
+        (message,) = arrived(postfix)
         assert_carried(message, data)
         server.stop()
 
@@ -623,7 +627,7 @@ def test_exim_takes_what_we_say_by_bdat(place, make_server, authority):
         data = give(server, "BODY=8BITMIME", to="alice@hop.test",
                     data=messages.plain(SENDER, "alice@hop.test", body=messages.awkward_body()))
         server.wait_empty()
-        (message,) = maildir.mailbox(exim.path("mail/alice@hop.test"))
+        (message,) = arrived(exim)
         assert_carried(message, data)
         assert " K " in exim.log()          # it was chunks
         server.stop()

@@ -224,9 +224,16 @@ static void only_what_was_offered_may_be_chosen_and_only_for_oneself(void **stat
     sasl_end(&sasl);
 }
 
-/* once in the life of a process: libkrb5 when there is no key, libgssglue when it begins */
+/* Not ours, and once in the life of a process: libkrb5 when there is no key, libgssglue when
+ * it begins. Their frames are only seen by the unwinder that is thorough. */
 
+const char *__asan_default_options(void);
 const char *__lsan_default_suppressions(void);
+
+const char *__asan_default_options(void)
+{
+    return "fast_unwind_on_malloc=0";
+}
 
 const char *__lsan_default_suppressions(void)
 {

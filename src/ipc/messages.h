@@ -419,6 +419,8 @@ enum delivery_kind {
     DELIVERY_FINAL = 0,     /* in the mailbox, or by LMTP: "delivered" */
     DELIVERY_PASSED,        /* the next host has DSN and reports itself */
     DELIVERY_RELAYED,       /* the next host has no DSN: "relayed" */
+    DELIVERY_PASSED_LATE,   /* the same two, of a message with BY for a host without */
+    DELIVERY_RELAYED_LATE,  /* DELIVERBY, which will not mind the time (RFC 2852 §4.1.4.2) */
     DELIVERY_KINDS
 };
 

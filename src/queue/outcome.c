@@ -199,9 +199,10 @@ static enum notify_event event_of_success(const struct queue *q, const struct le
         return NOTIFY_DELIVERED;
     if (t != NULL && t->by != 0 && !t->send && t->trace)
         return NOTIFY_BY_TRACED;
-    if (t != NULL && t->by != 0 && !t->send && !t->returns && how == DELIVERY_RELAYED)
-        return NOTIFY_BY_PLAINEST_HOST;
-    return how == DELIVERY_PASSED ? NOTIFY_TO_DSN_HOST : NOTIFY_TO_PLAIN_HOST;
+    if (t != NULL && t->by != 0 && !t->send && !t->returns && how >= DELIVERY_PASSED_LATE)
+        return how == DELIVERY_PASSED_LATE ? NOTIFY_BY_PLAIN_HOST : NOTIFY_BY_PLAINEST_HOST;
+    return how == DELIVERY_PASSED || how == DELIVERY_PASSED_LATE ? NOTIFY_TO_DSN_HOST
+                                                                 : NOTIFY_TO_PLAIN_HOST;
 }
 
 /* succeed - the sender may have asked to hear of it */

@@ -1,5 +1,6 @@
 /* fates.c - what becomes of a transaction's recipients, and in whose words. */
 #include "relay/inside.h"
+#include "relay/wants.h"
 
 /* words - a reply's text as one line, no longer than we keep */
 
@@ -29,8 +30,12 @@ struct outcome_words words_of_reply(struct client *c, const struct reply_in *r,
 
 static enum delivery_kind how_of(const struct client *c)
 {
+    struct want_by by;
+
     if (c->options.lmtp)
         return DELIVERY_FINAL;
+    if (!host_has(c, HOST_DELIVERBY) && want_by(c->mail->extra, c->now, &by))
+        return host_has(c, HOST_DSN) ? DELIVERY_PASSED_LATE : DELIVERY_RELAYED_LATE;
     return host_has(c, HOST_DSN) ? DELIVERY_PASSED : DELIVERY_RELAYED;
 }
 

@@ -126,7 +126,10 @@ static void a_trace_is_told_of_each_relay(void **state)
     cases[] = {
         { "RT", DELIVERY_PASSED, NULL, true }, { "NT", DELIVERY_RELAYED, NULL, true },
         { "RT", DELIVERY_PASSED, "NEVER", false }, { "R", DELIVERY_RELAYED, NULL, false },
-        { "N", DELIVERY_RELAYED, NULL, true }, { "N", DELIVERY_PASSED, NULL, false },
+        { "N", DELIVERY_RELAYED, NULL, false }, { "N", DELIVERY_PASSED, NULL, false },
+        { "N", DELIVERY_RELAYED_LATE, NULL, true }, { "N", DELIVERY_PASSED_LATE, NULL, true },
+        { "N", DELIVERY_RELAYED_LATE, "NEVER", false }, { "N", DELIVERY_PASSED_LATE, "NEVER", false },
+        { "R", DELIVERY_PASSED_LATE, NULL, false },
         { "NT", DELIVERY_FINAL, NULL, false },
     };
 

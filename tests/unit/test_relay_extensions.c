@@ -564,19 +564,32 @@ static void a_text_is_re_encoded_for_a_host_that_takes_less(void **state)
 
 static void a_success_says_who_reports_it(void **state)
 {
-    static const char *const offers[] = { "250-DSN|", "" };
+    static const struct { const char *offers; bool by; enum delivery_kind how; } cases[] = {
+        { "250-DSN|", false, DELIVERY_PASSED },
+        { "", false, DELIVERY_RELAYED },
+        { "250-DSN|250-DELIVERBY|", true, DELIVERY_PASSED },
+        { "250-DELIVERBY|", true, DELIVERY_RELAYED },
+        { "250-DSN|", true, DELIVERY_PASSED_LATE },
+        { "", true, DELIVERY_RELAYED_LATE },
+    };
 
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf extra = BUF(1000);
+        struct wire w = wire_writer(&extra);
         struct talk t;
 
         talk_open(&t, &(struct client_options){ .lmtp = false });
-        greet(&t, offers[i]);
+        if (cases[i].by)
+            extra_put(&w, EXTRA_BY, SLICE_LIT("9000000 N"));
+        t.mail.extra = buf_view(&extra);
+        greet(&t, cases[i].offers);
         client_send(&t.c, &t.mail, 2000);
         feed(&t, "250 ok|250 ok|354 go|");
         feed(&t, "250 ok|");
-        assert_int_equal(t.rcpts[0].how, i == 0 ? DELIVERY_PASSED : DELIVERY_RELAYED);
+        assert_int_equal(t.rcpts[0].how, cases[i].how);
         talk_close(&t);
+        buf_free(&extra);
     }
 }
 

@@ -27,7 +27,6 @@ PACKAGES = {
     "fetchmail": ["fetchmail"],
     "sendmail": ["sendmail-bin", "sendmail-cf", "m4", "libnss-wrapper"],
     "nodemailer": ["node-nodemailer"],
-    "node": ["nodejs"],
 }
 
 

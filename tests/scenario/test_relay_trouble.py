@@ -174,13 +174,15 @@ def test_a_message_over_the_hosts_size_is_not_even_tried(serve):
         assert not [c for c in sink.commands() if c.startswith("MAIL")]
 
 
-def test_one_connection_carries_many_messages(serve):
+@pytest.mark.parametrize("connections", [1, 5])
+def test_one_connection_carries_many_messages(serve, connections):
+    """However slowly they come: no connection ends for being idle, and no more than these may be made."""
     with Sink() as sink:
-        server = serve(sink, processes="smtpd = 1  relay = 1")
+        server = serve(sink, relay=f"connections = {connections}  idle = 5m", processes="smtpd = 1  relay = 1")
         for n in range(20):
             send(server, f"user{n}@far.test")
         assert sink.wait(20)
-        assert len(sink.sessions) <= 5
+        assert len(sink.sessions) <= connections
         server.wait_empty()
 
 

@@ -160,7 +160,7 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "attempts at the same time to one destination that is not local")                     \
     S(QUEUE, history, queue.history, SIZE, "64M", 0, 64 * GIB, "",                        \
       "bytes of history kept for `postrider trace`")                                      \
-    S(QUEUE, min_free, queue.min_free, SIZE, "64M", 0, 1024 * GIB, "",                    \
+    S(QUEUE, min_free, queue.min_free, SIZE, "64M", 0, 1024 * 1024 * GIB, "",             \
       "refuse mail while the spool's disk has fewer bytes free")                          \
     S(QUEUE, bounce_body, queue.bounce_body, SIZE, "50K", 0, 1 * GIB, "",                 \
       "a larger message is returned in a bounce with its header only")                    \

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "log/log.h"
 #include "smtpd/certificates.h"
 
@@ -27,6 +28,8 @@ static void sign(void *ctx, struct tls_sign *op)
     }
     list_push(&c->open, &op->link);
     c->nopen++;
+    if (c->unheard == 0)
+        c->unheard = clock_mono();
 }
 
 static struct tls_sign *op_at(struct list *node)
@@ -51,6 +54,7 @@ bool certificates_signed(struct certificates *c, struct wire *w)
 
     if (!msg_signed_get(w, &m))
         return false;
+    c->unheard = 0;
     op = op_find(c, m.ticket);
     if (op == NULL)
         return true;
@@ -66,6 +70,7 @@ void certificates_vault(struct certificates *c, struct channel *vault)
 
     c->vault = vault;
     c->nopen = 0;
+    c->unheard = 0;
     while ((node = list_pop(&c->open)) != NULL)
         tls_signed(op_at(node), (struct slice){ 0 });
 }
@@ -163,4 +168,12 @@ struct tls_server *certificates_of(const struct certificates *c, size_t listener
     struct tls_server *server = listener < CHILD_LISTENERS ? c->servers[listener] : NULL;
 
     return server != NULL && tls_server_count(server) > 0 ? server : NULL;
+}
+
+bool certificates_able(const struct certificates *c, size_t listener)
+{
+    if (certificates_of(c, listener) == NULL || c->vault == NULL)
+        return false;
+    return c->unheard == 0
+        || clock_mono() - c->unheard < c->child->conf->limits.tls_timeout;
 }

@@ -147,7 +147,7 @@ static bool world_secure(void *ctx, struct session *s)
 {
     struct smtpd *d = ctx;
 
-    return certificates_of(&d->certificates, listener_of(d, s)) != NULL;
+    return certificates_able(&d->certificates, listener_of(d, s));
 }
 
 static const struct world world = {
@@ -156,7 +156,7 @@ static const struct world world = {
     .commit = world_commit, .whois = world_whois, .kick = world_kick, .turn = world_turn,
     .linkstate = world_linkstate, .login = world_login, .login_step = world_login_step,
     .login_cancel = world_login_cancel,
-     .secure = world_secure,
+    .secure = world_secure,
 };
 
 static void go(struct session *s)

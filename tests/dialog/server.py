@@ -232,10 +232,12 @@ class Server:
         until(lambda: self.sessions() <= self.sockets, "every session to be freed")
 
     def ordinary_session(self):
+        """A stranger is served as ever, or put off where the disk was said to be full."""
+        mail, rcpt = (b"452", b"503") if "disk_full state=full" in self.log() else (b"250", b"250")
         with socket.create_connection(self.where["mx"], timeout=PATIENCE) as s:
             f = s.makefile("rwb")
             for line, code in ((None, b"220"), (b"HELO check.example", b"250"),
-                               (b"MAIL FROM:<>", b"250"), (b"RCPT TO:<alice@ours.example>", b"250"),
+                               (b"MAIL FROM:<>", mail), (b"RCPT TO:<alice@ours.example>", rcpt),
                                (b"RSET", b"250"), (b"QUIT", b"221")):
                 if line is not None:
                     f.write(line + b"\r\n")

@@ -233,7 +233,7 @@ class Server:
 
     def ordinary_session(self):
         """A stranger is served as ever, or put off where the disk was said to be full."""
-        mail, rcpt = (b"452", b"503") if "disk_full state=full" in self.log() else (b"250", b"250")
+        mail, rcpt = (b"452", b"503") if b"disk_full state=full" in self.log() else (b"250", b"250")
         with socket.create_connection(self.where["mx"], timeout=PATIENCE) as s:
             f = s.makefile("rwb")
             for line, code in ((None, b"220"), (b"HELO check.example", b"250"),

@@ -6,30 +6,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/date.h"
+#include "base/json.h"
 #include "queue/core.h"
 #include "queue/history.h"
 
-enum { FILES = 8, GATHER = 256 << 10, LINE_MAX_BYTES = 64 << 10, FOUND_MAX = 1000 };
+enum { FILES = 8, GATHER = 256 << 10, LINE_MAX_BYTES = 64 << 10, FOUND_MAX = 1000,
+       RCPTS_MAX = 200 };
 
 struct history {
     int        dir, fd;
     uint64_t   first, last;     /* numbers of the oldest and the newest file */
     uint64_t   size, file_max;
     struct buf out;
+    size_t     line;            /* where the one that is being written begins in it */
     bool       trouble;         /* said once */
 };
 
 char *history_time(int64_t wall_ms, char text[HISTORY_TIME])
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm tm = { 0 };
-    size_t n;
+    static char seconds[DATE_TEXT];     /* of the time told last: mostly it is the same again */
+    static int64_t told = -1;
+    static size_t n;
 
-    gmtime_r(&seconds, &tm);
-    n = strftime(text, HISTORY_TIME, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text + n, HISTORY_TIME - n, ".%03dZ", (int)(wall_ms % 1000));
+    if (told != wall_ms / 1000) {
+        told = wall_ms / 1000;
+        n = strlen(date_stamp(wall_ms, seconds)) - 1;       /* without its Z */
+    }
+    memcpy(text, seconds, n);
+    text[n] = '.';
+    for (int i = 3, ms = (int)(wall_ms % 1000); i > 0; i--, ms /= 10)
+        text[n + (size_t)i] = (char)('0' + ms % 10);
+    memcpy(text + n + 4, "Z", 2);
     return text;
 }
 
@@ -148,79 +157,73 @@ void history_close(struct history *h)
 
 /* ----------------------------------------------------------------- lines -- */
 
-static json_t *text(struct slice s)
-{
-    json_t *t = json_stringn(s.p != NULL ? s.p : "", s.n);
+/* A line is written behind those that have gathered; one that is too long, or
+ * for which there is no memory, is taken back. */
 
-    if (t == NULL) {            /* not UTF-8: show what is ASCII */
-        char clean[1024];
-        size_t n = s.n < sizeof clean ? s.n : sizeof clean;
-
-        for (size_t i = 0; i < n; i++)
-            clean[i] = (s.p[i] & 0x80) ? '?' : s.p[i];
-        t = json_stringn(clean, n);
-    }
-    return t;
-}
-
-static json_t *begin(const struct queue *q, uint64_t id, const char *event)
+static struct buf *begin(struct queue *q, uint64_t id, const char *event)
 {
     char name[ID_TEXT + 1], time[HISTORY_TIME];
+    struct buf *line = &q->history->out;
 
-    return json_pack("{s:s, s:s, s:s}", "id", id_text(id, name), "time",
-                     history_time(q->wall, time), "event", event);
+    q->history->line = line->n;
+    json_put_open(line, NULL, '{');
+    json_put_text(line, "id", slice_of(id_text(id, name), ID_TEXT));
+    json_put_text(line, "time", slice_cstr(history_time(q->wall, time)));
+    json_put_text(line, "event", slice_cstr(event));
+    return line;
 }
 
-static void end(struct history *h, json_t *line)
+static void end(struct history *h)
 {
-    char *dump = line != NULL ? json_dumps(line, JSON_COMPACT) : NULL;
-    size_t n = dump != NULL ? strlen(dump) : 0;
-
-    json_decref(line);
-    if (n > 0 && n < LINE_MAX_BYTES) {
-        if (h->out.n + n + 1 > GATHER)
-            history_flush(h);
-        buf_put(&h->out, dump, n);
-        buf_puts(&h->out, "\n");
+    json_put_close(&h->out, '}');
+    buf_put(&h->out, "\n", 1);
+    if (h->out.full || h->out.n - h->line > LINE_MAX_BYTES) {
+        h->out.n = h->line;
+        h->out.full = false;
     }
-    free(dump);
+    if (h->out.n > GATHER)
+        history_flush(h);
 }
 
-static void put(json_t *line, const char *key, struct slice value)
+static void put(struct buf *line, const char *key, struct slice value)
 {
-    if (line != NULL && value.n > 0)
-        json_object_set_new(line, key, text(value));
+    if (value.n > 0)
+        json_put_text(line, key, value);
+}
+
+static void put_recipients(struct buf *line, const struct envelope *e)
+{
+    struct wire w = wire_reader(e->rcpts);
+    struct recipient r;
+
+    json_put_open(line, "recipients", '[');
+    for (int i = 0; i < RCPTS_MAX && recipient_next(&w, &r); i++)
+        json_put_text(line, NULL, r.address);
+    json_put_close(line, ']');
 }
 
 void history_received(struct queue *q, uint64_t id, struct slice envelope, uint64_t size)
 {
-    json_t *line, *rcpts = json_array();
-    struct recipient r;
     struct envelope e;
-    struct wire w;
+    struct buf *line;
 
-    if (q->history == NULL || !envelope_get(envelope, &e)) {
-        json_decref(rcpts);
+    if (q->history == NULL || !envelope_get(envelope, &e))
         return;
-    }
     line = begin(q, id, "received");
-    json_object_set_new(line, "sender", text(e.sender));
-    w = wire_reader(e.rcpts);
-    while (json_array_size(rcpts) < 200 && recipient_next(&w, &r))
-        json_array_append_new(rcpts, text(r.address));
-    json_object_set_new(line, "recipients", rcpts);
-    json_object_set_new(line, "size", json_integer((json_int_t)size));
+    json_put_text(line, "sender", e.sender);
+    put_recipients(line, &e);
+    json_put_number(line, "size", (int64_t)size);
     put(line, "client", e.client);
     put(line, "helo", e.helo);
     put(line, "protocol", e.protocol);
     put(line, "session", e.session);
-    end(q->history, line);
+    end(q->history);
 }
 
 void history_attempt(struct queue *q, uint64_t id, const struct history_attempt *a)
 {
     char time[HISTORY_TIME];
-    json_t *line;
+    struct buf *line;
 
     if (q->history == NULL)
         return;
@@ -228,30 +231,27 @@ void history_attempt(struct queue *q, uint64_t id, const struct history_attempt 
     put(line, "recipient", a->recipient);
     put(line, "host", a->host);
     if (a->outcome->code != 0)
-        json_object_set_new(line, "code", json_integer(a->outcome->code));
+        json_put_number(line, "code", a->outcome->code);
     put(line, "status", a->outcome->status);
     put(line, "text", a->outcome->text);
     put(line, "note", a->note);
-    json_object_set_new(line, "attempts", json_integer(a->attempts));
+    json_put_number(line, "attempts", a->attempts);
     if (a->next != 0)
-        json_object_set_new(line, "next", json_string(history_time(a->next, time)));
-    end(q->history, line);
+        json_put_text(line, "next", slice_cstr(history_time(a->next, time)));
+    end(q->history);
 }
 
 void history_removed(struct queue *q, uint64_t id, const char *by)
 {
-    json_t *line;
-
     if (q->history == NULL)
         return;
-    line = begin(q, id, "removed");
-    put(line, "by", slice_cstr(by));
-    end(q->history, line);
+    put(begin(q, id, "removed"), "by", slice_cstr(by));
+    end(q->history);
 }
 
 void history_note(struct queue *q, uint64_t id, enum event event, struct slice a, struct slice b)
 {
-    json_t *line;
+    struct buf *line;
 
     if (q->history == NULL)
         return;
@@ -265,7 +265,7 @@ void history_note(struct queue *q, uint64_t id, enum event event, struct slice a
         put(line, "to", a);
         put(line, "report", b);
     }
-    end(q->history, line);
+    end(q->history);
 }
 
 /* --------------------------------------------------------------- reading -- */

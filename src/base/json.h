@@ -1,0 +1,21 @@
+/* json.h - JSON written straight into a buffer, one member after the other.
+ *
+ * For lines that are written for every message, where a tree of values would
+ * cost more than the mail. The caller opens and closes what it nests; commas
+ * come by themselves. What does not fit leaves the buffer `full`.
+ */
+#pragma once
+#include "base/buf.h"
+
+/* json_put_string - a string: quotes, backslashes and controls escaped. In one that is
+ * not UTF-8 every octet above 127 becomes '?'. */
+void json_put_string(struct buf *out, struct slice s);
+
+/* json_put_open - '{' or '[', as the member `key` of the object or (NULL) an element;
+ * json_put_close - the matching one */
+void json_put_open(struct buf *out, const char *key, char bracket);
+void json_put_close(struct buf *out, char bracket);
+
+/* json_put_text, json_put_number - a member of the object, or (key NULL) an element of the array */
+void json_put_text(struct buf *out, const char *key, struct slice value);
+void json_put_number(struct buf *out, const char *key, int64_t value);

@@ -47,30 +47,62 @@ static const char *file_of(const struct cli *cli, const struct account_options *
     return path;
 }
 
+/* A run of one of the commands: what was said, and the open file. */
+struct run {
+    const struct cli      *cli;
+    struct account_options options;
+    struct text_list       words;
+    struct account_file    file;
+};
+
+enum { READ = 0, CHANGE = 1, MAKE = 2 };    /* what is done with the file */
+
 /* begin - options, words and the open file; EX_OK or the exit status */
 
-static int begin(const struct cli *cli, const struct verb *v, int argc, char **argv,
-                 struct account_options *o, struct text_list *words, struct account_file *f,
-                 bool change, bool may_miss)
+static int begin(struct run *run, const struct verb *v, int argc, char **argv, unsigned how)
 {
     struct buf errors = BUF(64 << 10);
     const char *path;
     bool open;
 
-    if (!read_words(v, o, argc, argv, words))
+    if (!read_words(v, &run->options, argc, argv, &run->words))
         return EX_USAGE;
-    if (words->n != (change ? 1 : words->n > 0))
-        return usage_error(v, change ? "say which NAME, one" : "one NAME at most");
-    path = file_of(cli, o);
+    if (run->words.n != ((how & CHANGE) ? 1 : run->words.n > 0))
+        return usage_error(v, (how & CHANGE) ? "say which NAME, one" : "one NAME at most");
+    path = file_of(run->cli, &run->options);
     if (path[0] == '\0')
         return EX_CONFIG;
-    open = account_file_open(f, path, change, may_miss, &errors);
+    open = account_file_open(&run->file, path, how & CHANGE, how & MAKE, &errors);
     print(&errors);
     buf_free(&errors);
     if (open)
         return EX_OK;
-    account_file_close(f);
+    account_file_close(&run->file);
     return EX_CONFIG;
+}
+
+/* run_with - the work, between opening and closing the file */
+
+static int run_with(const struct cli *cli, const struct verb *v, int argc, char **argv,
+                    unsigned how, int (*work)(struct run *))
+{
+    static struct run run;
+    int status;
+
+    run = (struct run){ .cli = cli };
+    status = begin(&run, v, argc, argv, how);
+    if (status != EX_OK)
+        return status;
+    status = work(&run);
+    account_file_close(&run.file);
+    return status;
+}
+
+/* first - the NAME that was given, if one was */
+
+static struct slice first(const struct run *run)
+{
+    return run->words.n > 0 ? slice_cstr(run->words.items[0]) : (struct slice){ 0 };
 }
 
 /* --- passwords ------------------------------------------------------------------ */
@@ -145,8 +177,10 @@ static int put(struct account_file *f, struct slice name, const struct buf *line
     return EX_OK;
 }
 
-static int add_to(struct account_file *f, struct slice name, bool clear)
+static int add_one(struct run *run)
 {
+    struct account_file *f = &run->file;
+    struct slice name = first(run);
     char secret[SASL_PASSWORD_MAX + 1];
     struct buf line = BUF(ACCOUNTS_LINE_MAX);
     int status = EX_DATAERR;
@@ -160,7 +194,7 @@ static int add_to(struct account_file *f, struct slice name, bool clear)
         return EX_DATAERR;
     buf_put_slice(&line, name);
     buf_puts(&line, ":");
-    if (password_make(secret, clear, &line))
+    if (password_make(secret, run->options.clear, &line))
         status = put(f, name, &line, there ? "password changed" : "added");
     else
         complain("the password cannot be hashed");
@@ -173,43 +207,25 @@ static int add_to(struct account_file *f, struct slice name, bool clear)
 
 static int add(const struct cli *cli, const struct verb *v, int argc, char **argv)
 {
-    static struct text_list words;
-    struct account_options o = { 0 };
-    struct account_file f;
-    int status;
-
-    words = (struct text_list){ .n = 0 };
-    status = begin(cli, v, argc, argv, &o, &words, &f, true, true);
-    if (status != EX_OK)
-        return status;
-    status = add_to(&f, slice_cstr(words.items[0]), o.clear);
-    account_file_close(&f);
-    return status;
+    return run_with(cli, v, argc, argv, CHANGE | MAKE, add_one);
 }
 
-static int missing(const struct account_file *f, const char *name)
+static int missing(const struct run *run)
 {
-    fprintf(stderr, "postrider: %s has no account \"%s\"\n", f->path, name);
+    fprintf(stderr, "postrider: %s has no account \"%s\"\n", run->file.path, run->words.items[0]);
     return EX_NOUSER;
 }
 
-static int remove_one(const struct cli *cli, const struct verb *v, int argc, char **argv)
+static int remove_one(struct run *run)
 {
-    static struct text_list words;
-    struct account_options o = { 0 };
-    struct account_file f;
-    struct slice name;
-    int status;
+    if (accounts_find(&run->file.accounts, first(run)) == NULL)
+        return missing(run);
+    return put(&run->file, first(run), &BUF(1), "removed");
+}
 
-    words = (struct text_list){ .n = 0 };
-    status = begin(cli, v, argc, argv, &o, &words, &f, true, false);
-    if (status != EX_OK)
-        return status;
-    name = slice_cstr(words.items[0]);
-    status = accounts_find(&f.accounts, name) != NULL ? put(&f, name, &BUF(1), "removed")
-                                                      : missing(&f, words.items[0]);
-    account_file_close(&f);
-    return status;
+static int removal(const struct cli *cli, const struct verb *v, int argc, char **argv)
+{
+    return run_with(cli, v, argc, argv, CHANGE, remove_one);
 }
 
 /* --- list, check ---------------------------------------------------------------------- */
@@ -236,43 +252,39 @@ static void list_json(const struct account *a)
     json_decref(row);
 }
 
-static int list(const struct cli *cli, const struct verb *v, int argc, char **argv)
+static int list_all(struct run *run)
 {
-    static struct text_list words;
     struct table t = { .columns = 2, .heads = { "NAME", "KEPT" } };
-    struct account_options o = { 0 };
-    struct account_file f;
-    int status;
 
-    words = (struct text_list){ .n = 0 };
-    status = begin(cli, v, argc, argv, &o, &words, &f, false, false);
-    if (status != EX_OK)
-        return status;
-    for (size_t i = 0; i < f.accounts.n; i++) {
-        const struct account *a = &f.accounts.all[i];
+    for (size_t i = 0; i < run->file.accounts.n; i++) {
+        const struct account *a = &run->file.accounts.all[i];
 
-        if (words.n > 0 && !slice_eq(a->name, slice_cstr(words.items[0])))
+        if (run->words.n > 0 && !slice_eq(a->name, first(run)))
             continue;
-        if (cli->json)
+        if (run->cli->json)
             list_json(a);
         else
             list_row(&t, a);
     }
-    if (!cli->json)
+    if (!run->cli->json)
         table_print(&t, stdout, screen_width());
     table_free(&t);
-    account_file_close(&f);
     return EX_OK;
 }
 
-static int check_one(const struct account_file *f, const char *name)
+static int list(const struct cli *cli, const struct verb *v, int argc, char **argv)
 {
-    const struct account *a = accounts_find(&f->accounts, slice_cstr(name));
+    return run_with(cli, v, argc, argv, READ, list_all);
+}
+
+static int check_password(struct run *run)
+{
+    const struct account *a = accounts_find(&run->file.accounts, first(run));
     char secret[SASL_PASSWORD_MAX + 1];
     int right;
 
     if (a == NULL)
-        return missing(f, name);
+        return missing(run);
     if (!password(false, secret))
         return EX_DATAERR;
     right = secret_check(&a->secret, secret);
@@ -281,23 +293,17 @@ static int check_one(const struct account_file *f, const char *name)
     return right == 1 ? EX_OK : EX_NOPERM;
 }
 
+static int check_one(struct run *run)
+{
+    if (run->words.n > 0)
+        return check_password(run);
+    printf("%s: right (%zu accounts)\n", run->file.path, run->file.accounts.n);
+    return EX_OK;
+}
+
 static int check(const struct cli *cli, const struct verb *v, int argc, char **argv)
 {
-    static struct text_list words;
-    struct account_options o = { 0 };
-    struct account_file f;
-    int status;
-
-    words = (struct text_list){ .n = 0 };
-    status = begin(cli, v, argc, argv, &o, &words, &f, false, false);
-    if (status != EX_OK)
-        return status;
-    if (words.n > 0)
-        status = check_one(&f, words.items[0]);
-    else
-        printf("%s: right (%zu accounts)\n", f.path, f.accounts.n);
-    account_file_close(&f);
-    return status;
+    return run_with(cli, v, argc, argv, READ, check_one);
 }
 
 /* --- the table -------------------------------------------------------------------------- */
@@ -319,7 +325,7 @@ const struct verb account_verbs[] = {
     { "account add",    "NAME", "Let somebody log in, or change a password", add_options, add,
       "The password is one line of standard input; at a terminal it is asked for twice.\n"
       "A hash and a verifier of it are kept; a running server takes the new file in a moment.\n" },
-    { "account remove", "NAME", "Let somebody log in no more", file_options, remove_one, NULL },
+    { "account remove", "NAME", "Let somebody log in no more", file_options, removal, NULL },
     { "account list",   "[NAME]", "Show who may log in, and what is kept of each password",
       file_options, list, NULL },
     { "account check",  "[NAME]", "Is the file of accounts right, or is this NAME's password?",

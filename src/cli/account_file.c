@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "cli/account_file.h"
 
 enum { PATH_BYTES = 4096 };
@@ -105,18 +106,6 @@ static void compose(struct buf *out, const struct account_file *f, struct slice 
     buf_put_slice(out, slice_from(text, before + old.n));
 }
 
-static bool write_all(int fd, struct slice text)
-{
-    while (text.n > 0) {
-        ssize_t n = write(fd, text.p, text.n);
-
-        if (n < 0 && errno != EINTR)
-            return false;
-        text = slice_from(text, n > 0 ? (size_t)n : 0);
-    }
-    return true;
-}
-
 /* fill - the copy gets owner, mode and text, in this order, and is durable */
 
 static bool fill(const struct account_file *f, int fd, struct slice text, const char *copy,
@@ -126,7 +115,7 @@ static bool fill(const struct account_file *f, int fd, struct slice text, const 
         return why_errno(why, "set the owner of", copy);
     if (fchmod(fd, f->mode) != 0)
         return why_errno(why, "set the mode of", copy);
-    if (!write_all(fd, text))
+    if (!fd_write_all(fd, text))
         return why_errno(why, "write", copy);
     return fsync(fd) == 0 || why_errno(why, "sync", copy);
 }

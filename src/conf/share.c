@@ -4,11 +4,11 @@
  * checks it as if it came from a file, so a torn or hostile copy is refused by
  * the same code, and no structure crosses a process boundary.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/wire.h"
 #include "conf/doc.h"
 
@@ -50,20 +50,6 @@ static void put_doc(struct wire *w, const struct conf_doc *doc)
         put_block(w, &doc->blocks[i]);
 }
 
-static bool write_all(int fd, struct slice s)
-{
-    while (s.n > 0) {
-        ssize_t n = write(fd, s.p, s.n);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        s = slice_from(s, (size_t)n);
-    }
-    return true;
-}
-
 int conf_write(const struct conf *conf)
 {
     struct buf out = BUF(COPY_MAX);
@@ -71,7 +57,7 @@ int conf_write(const struct conf *conf)
     int fd = memfd_create("postrider.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     put_doc(&w, conf->doc);
-    if (fd >= 0 && (w.bad || out.full || !write_all(fd, buf_view(&out))
+    if (fd >= 0 && (w.bad || out.full || !fd_write_all(fd, buf_view(&out))
                     || fcntl(fd, F_ADD_SEALS, SEALS) < 0)) {
         close(fd);
         fd = -1;

@@ -8,6 +8,7 @@
 #include "queue/links.h"
 #include "queue/outcome.h"
 #include "queue/turn.h"
+#include "smtp/address.h"
 
 enum { PER_TURN = 64, PENDING_MAX = 8 << 20 };
 
@@ -155,13 +156,9 @@ static struct lease *lease_new(struct queue *q, struct job *job, struct peer *ag
 static struct slice domain_of(struct slice rcpts)
 {
     struct wire w = wire_reader(rcpts);
-    struct slice address;
-    size_t at;
 
     wire_get_u32(&w);
-    address = wire_get_bytes(&w);
-    at = slice_rchr(address, '@');
-    return at < address.n ? slice_from(address, at + 1) : (struct slice){ 0 };
+    return address_domain(wire_get_bytes(&w));
 }
 
 /* original_of - what the first recipient was before an alias; links: as all of the job */

@@ -4,6 +4,7 @@
 #include "queue/kick.h"
 #include "queue/route.h"
 #include "queue/want.h"
+#include "smtp/address.h"
 
 enum { KICKS = 8 /* at once: each has a list of all letters */ };
 
@@ -63,7 +64,7 @@ static bool is_domain(const void *user, struct slice domain)
 static bool let_go(struct queue *q, struct job *job, const struct envelope *e,
                    struct slice address)
 {
-    struct slice domain = route_domain(address);
+    struct slice domain = address_domain(address);
     struct job *part = job_part(q, job, e, is_domain, &domain);
     struct buf text = BUF(1024);
     struct hop hop = route_hop(q->conf, e, address, ROUTE_RELEASED | ROUTE_MAILBOX, &text);
@@ -92,7 +93,7 @@ static void let_all_go(struct queue *q, struct kick *k, struct job *job)
     w = wire_reader(e.rcpts);
     for (uint32_t i = 0; recipient_next(&w, &r); i++)
         if (job->sched.state == SCHED_HELD && job_has(job, i)
-            && want_domain(&in, route_domain(r.address))) {
+            && want_domain(&in, address_domain(r.address))) {
             if (!let_go(q, job, &e, r.address))
                 return;
             note(k, job);
@@ -111,7 +112,7 @@ static bool has_wanted(struct queue *q, const struct kick *k, const struct job *
         return false;
     w = wire_reader(e.rcpts);
     for (uint32_t i = 0; recipient_next(&w, &r); i++)
-        if (job_has(job, i) && want_domain(&in, route_domain(r.address)))
+        if (job_has(job, i) && want_domain(&in, address_domain(r.address)))
             return true;
     return false;
 }

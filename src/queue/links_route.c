@@ -1,5 +1,6 @@
 /* links_route.c - the way of one recipient over links, and what the neighbour is told of it. */
 #include "queue/links_inside.h"
+#include "smtp/address.h"
 #include "smtp/command.h"
 
 static const struct slice KIND = SLICE_INIT("link:");
@@ -64,7 +65,7 @@ static void put_link(struct buf *text, struct slice name)
 static bool by_link(const struct queue *q, const struct envelope *e, const struct recipient *r,
                     struct buf *text)
 {
-    struct slice visited[LINKPATH_NODES], domain = route_domain(r->address);
+    struct slice visited[LINKPATH_NODES], domain = address_domain(r->address);
     struct links_hop hop;
 
     if (alone(q->links) || !goes_elsewhere(q->conf, e, domain))

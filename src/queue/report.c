@@ -7,6 +7,7 @@
 #include "queue/outcome.h"
 #include "queue/report.h"
 #include "queue/route.h"
+#include "smtp/address.h"
 
 enum { ARENA_MAX = 64 << 20 };
 
@@ -163,7 +164,7 @@ static void begin(struct queue *q, struct report *r)
 
     if (r->quiet || r->to.n == 0 || (r->letter->flags & LETTER_BOUNCE))
         ok = birth_nobody(q, r);
-    else if (conf_domain_find(q->conf, route_domain(r->to)) == NULL || in_sink(q, r->letter))
+    else if (conf_domain_find(q->conf, address_domain(r->to)) == NULL || in_sink(q, r->letter))
         ok = birth_write(q, r, &readers);
     else
         ask(q, r);

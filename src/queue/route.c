@@ -4,15 +4,9 @@
 #include "queue/asked.h"
 #include "queue/links.h"
 #include "queue/route.h"
+#include "smtp/address.h"
 
 enum { TEXT_MAX = 1024 };
-
-struct slice route_domain(struct slice address)
-{
-    size_t at = slice_rchr(address, '@');
-
-    return slice_from(address, at + 1);
-}
 
 static struct hop done(struct buf *text, enum lane lane)
 {
@@ -85,7 +79,7 @@ unsigned route_how(const struct letter *m)
 struct hop route_hop(const struct conf *conf, const struct envelope *e, struct slice address,
                      unsigned how, struct buf *text)
 {
-    struct slice domain = route_domain(address);
+    struct slice domain = address_domain(address);
     const struct conf_domain *ours;
 
     buf_clear(text);
@@ -196,7 +190,7 @@ static uint32_t picked(const struct job *job, const struct envelope *e, job_pick
     struct recipient r;
 
     for (uint32_t i = 0; recipient_next(&w, &r); i++)
-        if (job_has(job, i) && pick(user, route_domain(r.address)))
+        if (job_has(job, i) && pick(user, address_domain(r.address)))
             numbers[n++] = i;
     return n;
 }

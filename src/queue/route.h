@@ -24,8 +24,6 @@ struct hop route_hop(const struct conf *conf, const struct envelope *e, struct s
  * skip (or NULL): recipients that are finished. False: no memory, or malformed. */
 bool route_letter(struct queue *q, struct letter *m, struct slice envelope, const bool *skip);
 
-/* route_domain - what follows the last @; empty if there is none */
-struct slice route_domain(struct slice address);
 
 /* job_part - the part of a job whose recipients have a domain that `pick` accepts: the
  * job itself when all do; else a new one, PARKED, taken out of it. NULL: none has, or

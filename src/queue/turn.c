@@ -6,6 +6,7 @@
 #include "queue/route.h"
 #include "queue/turn.h"
 #include "queue/want.h"
+#include "smtp/address.h"
 
 enum {
     TURNS = 64, SEEKERS = 8,    /* at once; a seeker has a list of all letters */
@@ -167,7 +168,7 @@ static bool first_wanted(struct queue *q, const struct turn *t, const struct job
         return false;
     w = wire_reader(e.rcpts);
     for (*index = 0; recipient_next(&w, &r); ++*index)
-        if (job_has(job, *index) && want_domain(&in, route_domain(r.address)))
+        if (job_has(job, *index) && want_domain(&in, address_domain(r.address)))
             return true;
     return false;
 }

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "ipc/channel.h"
 #include "relay/order.h"
+#include "smtp/address.h"
 
 enum { RESULT_BYTES = 8 << 20 };        /* of words in one RESULT */
 
@@ -140,17 +141,12 @@ bool order_take(struct order *o, const struct conf *conf, struct wire *w, int *f
 
 /* --- transactions */
 
-static struct slice domain_of(const struct client_rcpt *r)
-{
-    return slice_from(r->address, slice_rchr(r->address, '@'));
-}
-
 /* known_domain - has one of the recipients before it this one's domain? */
 
 static bool known_domain(const struct client_rcpt *from, const struct client_rcpt *r)
 {
     for (; from < r; from++)
-        if (slice_ieq(domain_of(from), domain_of(r)))
+        if (slice_ieq(address_domain(from->address), address_domain(r->address)))
             return true;
     return false;
 }

@@ -259,6 +259,11 @@ static bool text_put(struct parse *p, struct mailbox *m)
     return text_make(m, p->arena) || fail(p, ADDRESS_NO_MEMORY);
 }
 
+struct slice address_domain(struct slice address)
+{
+    return slice_from(address, slice_rchr(address, '@') + 1);
+}
+
 bool mailbox_domain(struct mailbox *m, struct slice domain, struct arena *a)
 {
     m->domain = arena_copy(a, domain);

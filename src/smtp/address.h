@@ -45,6 +45,9 @@ enum address_error mailbox_parse_utf8(struct slice in, bool utf8, struct arena *
  * follows. False: the arena is spent. */
 bool mailbox_domain(struct mailbox *m, struct slice domain, struct arena *a);
 
+/* address_domain - what follows the last @ of a canonical address; empty if there is none */
+struct slice address_domain(struct slice address);
+
 /* domain_valid - a Domain of §4.1.2 in letters, digits, hyphens: labels of 1 to 63,
  * 255 in all, no trailing dot; A-labels must be decodable form (A091) */
 bool domain_valid(struct slice domain);

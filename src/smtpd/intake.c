@@ -5,10 +5,10 @@
  * message, it is read on to its true end, so that nothing in it can ever be
  * taken for a command (A001 to A022).
  */
-#include <errno.h>
 #include <unistd.h>
 #include "base/crc32c.h"
 #include "base/date.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "mail/envelope.h"
 #include "mail/received.h"
@@ -42,20 +42,6 @@ static void break_down(struct session *s)
 }
 
 /* --- the file ------------------------------------------------------------ */
-
-static bool write_all(int fd, struct slice bytes)
-{
-    while (bytes.n > 0) {
-        ssize_t n = write(fd, bytes.p, bytes.n);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes = slice_from(bytes, (size_t)n);
-    }
-    return true;
-}
 
 static bool lacks(struct slice message, struct slice name)
 {
@@ -110,7 +96,7 @@ static bool spill(struct session *s)
 
     look_at_header(s);
     text = buf_view(&s->body);
-    if (!write_all(tx->lent.fd, text))
+    if (!fd_write_all(tx->lent.fd, text))
         return false;
     tx->crc = crc32c(tx->crc, text);
     tx->length += text.n;

@@ -204,13 +204,6 @@ static bool put_entries(struct session *s, const struct rcpt_wait *asked)
     return ok;
 }
 
-static struct slice domain_of(struct slice address)
-{
-    size_t at = slice_rchr(address, '@');
-
-    return at < address.n ? slice_from(address, at + 1) : (struct slice){ 0 };
-}
-
 /* rcpt_take - an accepted recipient becomes part of the envelope, wholly or not at all */
 
 static enum reply_id rcpt_take(struct session *s, const struct rcpt_wait *r)
@@ -235,7 +228,7 @@ static enum reply_id rcpt_take(struct session *s, const struct rcpt_wait *r)
         tx->nrcpts = count;
         return REPLY_TOO_MANY_RCPTS;
     }
-    most = size_max(s, conf_domain_find(s->server->conf, domain_of(r->address)));
+    most = size_max(s, conf_domain_find(s->server->conf, address_domain(r->address)));
     tx->size_max = most < tx->size_max ? most : tx->size_max;
     tx->accepted++;
     session_enter(s, S_RCPTS);

@@ -231,7 +231,7 @@ void client_input(struct client *c, struct slice in, size_t *used, int64_t now)
 {
     size_t n;
 
-    c->now = now;
+    c->now = c->heard_at = now;
     *used = 0;
     while (c->stage != STAGE_DEAD) {
         struct slice rest = slice_from(in, *used);

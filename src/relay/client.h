@@ -115,6 +115,7 @@ enum {
     CLIENT_TEXT     = 1000,     /* bytes kept of a reply's words */
     CLIENT_CHUNK    = 1 << 20,  /* bytes of one BDAT */
     CLIENT_TOGETHER = 32 << 10, /* bytes of a text that may go with its commands */
+    CLIENT_WARM     = 500,      /* ms since the host was heard that a text may go so */
 };
 
 /* Why the session ended, if it did not end well. */
@@ -132,6 +133,7 @@ struct client {
     enum stage            stage;
     int64_t               deadline;     /* monotonic ms; 0: none */
     int64_t               now;
+    int64_t               heard_at;     /* when something came last */
     struct host_offers    offers;
     struct reply_reader   reader;
     struct client_problem problem;

@@ -4,9 +4,9 @@
  *     RSET?  XFORWARD?  MAIL  RCPT...  XEXCH50?  DATA or BDAT
  *
  * With PIPELINING everything from MAIL to the first command that must have its reply
- * goes out together: DATA, or a small text by BDAT. Such a text goes along only on a
- * new connection: on a kept one that the host may have closed meanwhile, nobody would
- * know afterwards whether it has the message.
+ * goes out together: DATA, or a small text by BDAT. Such a text goes along only where
+ * the host has just been heard: a connection kept idle it may have closed meanwhile, and
+ * nobody would know afterwards whether it has the message.
  */
 #include <assert.h>
 #include "relay/inside.h"
@@ -22,7 +22,8 @@ size_t rcpt_after(const struct client *c, size_t at)
 
 static bool text_goes_along(const struct client *c)
 {
-    return c->bdat && c->sent == 1 && !c->options.lmtp && c->text.size <= CLIENT_TOGETHER;
+    return c->bdat && c->now - c->heard_at <= CLIENT_WARM && !c->options.lmtp
+        && c->text.size <= CLIENT_TOGETHER;
 }
 
 /* put_group - MAIL, and with PIPELINING as much as may go with it */

@@ -25,7 +25,7 @@ struct verb {
 /* One table of verbs for each file; each ends with a row whose name is NULL. */
 extern const struct verb send_verbs[], probe_verbs[], queue_verbs[], status_verbs[],
                          trace_verbs[], config_verbs[], server_verbs[], account_verbs[],
-                         names_verbs[], etrn_verbs[], fetch_verbs[], routes_verbs[];
+                         names_verbs[], etrn_verbs[], fetch_verbs[], routes_verbs[], load_verbs[];
 
 /* usage_error - say what is wrong and where help is; returns EX_USAGE */
 int usage_error(const struct verb *v, const char *why);

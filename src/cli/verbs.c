@@ -3,7 +3,7 @@
 #include "cli/cli.h"
 
 static const struct verb *const tables[] = {
-    send_verbs, probe_verbs, names_verbs, etrn_verbs, fetch_verbs, queue_verbs, routes_verbs, trace_verbs, status_verbs, server_verbs, config_verbs,
+    send_verbs, probe_verbs, load_verbs, names_verbs, etrn_verbs, fetch_verbs, queue_verbs, routes_verbs, trace_verbs, status_verbs, server_verbs, config_verbs,
     account_verbs,
 };
 

@@ -87,9 +87,39 @@ static void begin_piled(struct loop *l)
     l->piled = kept;
 }
 
+/* end - nothing new from now on; what is on its way may arrive */
+
+static void end(struct loop *l)
+{
+    l->load->unsent |= l->load->left > 0;
+    l->load->left = 0;
+    l->ended = true;
+}
+
+/* watch_stdin - whose end is that of an idle load; a plain file or /dev/null cannot be watched */
+
+static void watch_stdin(struct loop *l)
+{
+    struct epoll_event e = { .events = EPOLLIN };
+
+    epoll_ctl(l->load->target.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &e);
+}
+
+static void read_stdin(struct loop *l)
+{
+    char junk[256];
+
+    if (read(STDIN_FILENO, junk, sizeof junk) == 0) {
+        epoll_ctl(l->load->target.epoll, EPOLL_CTL_DEL, STDIN_FILENO, NULL);
+        end(l);
+    }
+}
+
 static void let_loose(struct loop *l, int64_t now)
 {
     l->measuring = true;
+    if (l->load->plan.idle && l->load->plan.messages == 0)
+        watch_stdin(l);
     if (l->load->tally.warm == 0)
         tally_begin(&l->load->tally, now);
     for (size_t i = 0; i < l->n_active; i++)
@@ -129,15 +159,6 @@ static void show_progress(struct loop *l, int64_t now)
             : (double)n / ((double)(now - t->begun) / (double)SECOND));
 }
 
-/* end - nothing new from now on; what is on its way may arrive */
-
-static void end(struct loop *l)
-{
-    l->load->unsent |= l->load->left > 0;
-    l->load->left = 0;
-    l->ended = true;
-}
-
 static void look_at_clock(struct loop *l, int64_t now)
 {
     if (!l->ended && (now >= l->until || l->load->hopeless != NULL))
@@ -159,18 +180,6 @@ static bool done(const struct loop *l, int64_t now)
     if (!l->measuring || l->working > 0 || l->piled > 0)
         return false;
     return !p->idle || p->messages > 0 || l->ended;
-}
-
-/* read_stdin - the end of it is the end of an idle load */
-
-static void read_stdin(struct loop *l)
-{
-    char junk[256];
-
-    if (read(STDIN_FILENO, junk, sizeof junk) == 0) {
-        epoll_ctl(l->load->target.epoll, EPOLL_CTL_DEL, STDIN_FILENO, NULL);
-        end(l);
-    }
 }
 
 static void turn(struct loop *l)
@@ -238,14 +247,9 @@ static void watch_signals(void)
 
 static bool watch(struct loop *l)
 {
-    struct epoll_event e = { .events = EPOLLIN };
-    int fd = epoll_create1(EPOLL_CLOEXEC);
-
-    l->load->target.epoll = fd;
-    if (fd >= 0 && l->load->plan.idle)      /* a plain file or /dev/null cannot be watched */
-        epoll_ctl(fd, EPOLL_CTL_ADD, STDIN_FILENO, &e);
+    l->load->target.epoll = epoll_create1(EPOLL_CLOEXEC);
     watch_signals();
-    return fd >= 0;
+    return l->load->target.epoll >= 0;
 }
 
 static bool make(struct loop *l)

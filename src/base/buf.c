@@ -42,7 +42,7 @@ static bool make_room(struct buf *b, size_t n)
     return true;
 }
 
-bool buf_put(struct buf *b, const char *p, size_t n)
+bool buf_put_more(struct buf *b, const char *p, size_t n)
 {
     if (!make_room(b, n))
         return false;

@@ -20,8 +20,18 @@ struct buf {
 
 #define BUF(limit) ((struct buf){ .max = (limit) })
 
-/* buf_put - append bytes, all or nothing; nothing once full. False: full. */
-bool buf_put(struct buf *b, const char *p, size_t n);
+/* buf_put - append bytes, all or nothing; nothing once full. False: full.
+ * buf_put_more is the rest of it, for when there is no room yet. */
+bool buf_put_more(struct buf *b, const char *p, size_t n);
+
+static inline bool buf_put(struct buf *b, const char *p, size_t n)
+{
+    if (b->full || n == 0 || n > b->cap - b->start - b->n || b->n + n > b->max)
+        return buf_put_more(b, p, n);
+    memcpy(b->p + b->start + b->n, p, n);
+    b->n += n;
+    return true;
+}
 
 static inline bool buf_put_slice(struct buf *b, struct slice s)
 {

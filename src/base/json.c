@@ -2,26 +2,25 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
-/* plain - how many octets at the front need no escape */
+/* plain - how many octets at the front are ASCII and need no escape */
 
-static size_t plain(struct slice s, bool utf8)
+static size_t plain(struct slice s)
 {
     size_t n = 0;
 
-    while (n < s.n && (unsigned char)s.p[n] >= 0x20 && s.p[n] != '"' && s.p[n] != '\\'
-           && (utf8 || (unsigned char)s.p[n] < 0x80))
+    while (n < s.n && (unsigned char)(s.p[n] - 0x20) < 0x60 && s.p[n] != '"' && s.p[n] != '\\')
         n++;
     return n;
 }
 
-static void escape(struct buf *out, unsigned char c)
+static void put_other(struct buf *out, unsigned char c, bool utf8)
 {
     static const char digits[] = "0123456789abcdef";
     const char code[] = { '\\', 'u', '0', '0', digits[c >> 4], digits[c & 15] };
     const char mark[] = { '\\', (char)c };
 
     if (c >= 0x80)
-        buf_puts(out, "?");
+        buf_put(out, utf8 ? &mark[1] : "?", 1);
     else if (c < 0x20)
         buf_put(out, code, sizeof code);
     else
@@ -30,16 +29,16 @@ static void escape(struct buf *out, unsigned char c)
 
 void json_put_string(struct buf *out, struct slice s)
 {
-    bool utf8 = utf8_ascii(s) || utf8_valid(s);
+    size_t n = plain(s);
+    bool utf8 = n == s.n || utf8_valid(s);
 
     buf_put(out, "\"", 1);
-    while (s.n > 0) {
-        size_t n = plain(s, utf8);
-
+    for (;; n = plain(s)) {
         buf_put(out, s.p, n);
         s = slice_from(s, n);
-        if (s.n > 0)
-            escape(out, (unsigned char)s.p[0]);
+        if (s.n == 0)
+            break;
+        put_other(out, (unsigned char)s.p[0], utf8);
         s = slice_from(s, 1);
     }
     buf_put(out, "\"", 1);
@@ -56,8 +55,9 @@ static void name(struct buf *out, const char *key)
     if (last != '{' && last != '[' && last != '\n')
         buf_put(out, ",", 1);
     if (key != NULL) {
-        json_put_string(out, slice_cstr(key));
-        buf_put(out, ":", 1);
+        buf_put(out, "\"", 1);
+        buf_puts(out, key);
+        buf_put(out, "\":", 2);
     }
 }
 

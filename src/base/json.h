@@ -16,6 +16,7 @@ void json_put_string(struct buf *out, struct slice s);
 void json_put_open(struct buf *out, const char *key, char bracket);
 void json_put_close(struct buf *out, char bracket);
 
-/* json_put_text, json_put_number - a member of the object, or (key NULL) an element of the array */
+/* A key is ours: it needs no escape.
+ * json_put_text, json_put_number - a member of the object, or (key NULL) an element of the array */
 void json_put_text(struct buf *out, const char *key, struct slice value);
 void json_put_number(struct buf *out, const char *key, int64_t value);

@@ -1,69 +1,22 @@
-/* wire.c - the bounded cursor. */
-#include <endian.h>
+/* wire.c - the writing half of the bounded cursor; the reading half is in the header. */
 #include "base/wire.h"
 
-const char *wire_take(struct wire *w, size_t n)
-{
-    const char *p = w->in.p;
-
-    if (w->bad || n > w->in.n) {
-        w->bad = true;
-        return NULL;
-    }
-    w->in = slice_from(w->in, n);
-    return p;
-}
-
-#define NUMBER(bits)                                                        \
-    uint##bits##_t wire_get_u##bits(struct wire *w)                         \
-    {                                                                       \
-        uint##bits##_t v = 0;                                               \
-        const char *p = wire_take(w, sizeof v);                             \
-                                                                            \
-        if (p != NULL)                                                      \
-            memcpy(&v, p, sizeof v);                                        \
-        return le##bits##toh(v);                                            \
-    }                                                                       \
+#define NUMBER(bits, to_little)                                             \
     void wire_put_u##bits(struct wire *w, uint##bits##_t v)                 \
     {                                                                       \
-        v = htole##bits(v);                                                 \
+        v = to_little(v);                                                   \
         if (!buf_put(w->out, (const char *)&v, sizeof v))                   \
             w->bad = true;                                                  \
     }
 
-NUMBER(16)
-NUMBER(32)
-NUMBER(64)
-
-uint8_t wire_get_u8(struct wire *w)
-{
-    const char *p = wire_take(w, 1);
-
-    return p != NULL ? (uint8_t)*p : 0;
-}
-
-void wire_put_u8(struct wire *w, uint8_t v)
-{
-    if (!buf_put(w->out, (const char *)&v, 1))
-        w->bad = true;
-}
-
-int64_t wire_get_i64(struct wire *w)
-{
-    return (int64_t)wire_get_u64(w);
-}
+NUMBER(8, (uint8_t))
+NUMBER(16, htole16)
+NUMBER(32, htole32)
+NUMBER(64, htole64)
 
 void wire_put_i64(struct wire *w, int64_t v)
 {
     wire_put_u64(w, (uint64_t)v);
-}
-
-struct slice wire_get_bytes(struct wire *w)
-{
-    size_t n = wire_get_u32(w);
-    const char *p = wire_take(w, n);
-
-    return p != NULL ? slice_of(p, n) : (struct slice){ 0 };
 }
 
 void wire_put_bytes(struct wire *w, struct slice v)

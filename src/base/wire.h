@@ -7,6 +7,7 @@
  * records are all written with it.
  */
 #pragma once
+#include <endian.h>
 #include "base/buf.h"
 
 struct wire {
@@ -26,14 +27,47 @@ static inline struct wire wire_writer(struct buf *out)
 }
 
 /* wire_take - the next n bytes, or NULL; the only function that moves a reader */
-const char *wire_take(struct wire *w, size_t n);
+static inline const char *wire_take(struct wire *w, size_t n)
+{
+    const char *p = w->in.p;
 
-uint8_t  wire_get_u8(struct wire *w);
-uint16_t wire_get_u16(struct wire *w);
-uint32_t wire_get_u32(struct wire *w);
-uint64_t wire_get_u64(struct wire *w);
-int64_t  wire_get_i64(struct wire *w);
-struct slice wire_get_bytes(struct wire *w);    /* points into the input */
+    if (w->bad || n > w->in.n) {
+        w->bad = true;
+        return NULL;
+    }
+    w->in = slice_from(w->in, n);
+    return p;
+}
+
+#define WIRE_NUMBER(bits, from_little)                                      \
+    static inline uint##bits##_t wire_get_u##bits(struct wire *w)           \
+    {                                                                       \
+        uint##bits##_t v = 0;                                               \
+        const char *p = wire_take(w, sizeof v);                             \
+                                                                            \
+        if (p != NULL)                                                      \
+            memcpy(&v, p, sizeof v);                                        \
+        return from_little(v);                                              \
+    }
+WIRE_NUMBER(8, (uint8_t))
+WIRE_NUMBER(16, le16toh)
+WIRE_NUMBER(32, le32toh)
+WIRE_NUMBER(64, le64toh)
+#undef WIRE_NUMBER
+
+static inline int64_t wire_get_i64(struct wire *w)
+{
+    return (int64_t)wire_get_u64(w);
+}
+
+/* wire_get_bytes - points into the input */
+static inline struct slice wire_get_bytes(struct wire *w)
+{
+    size_t n = wire_get_u32(w);
+    const char *p = wire_take(w, n);
+
+    return p != NULL ? slice_of(p, n) : (struct slice){ 0 };
+}
 
 void wire_put_u8(struct wire *w, uint8_t v);
 void wire_put_u16(struct wire *w, uint16_t v);

@@ -87,7 +87,7 @@ static struct letter *enter(struct queue *q, const struct msg_commit *m, const s
         letter_free(&q->pages, letter);
         return NULL;
     }
-    if (!times_note(q, letter, e) || !route_letter(q, letter, m->envelope, NULL)) {
+    if (!times_note(q, letter, e) || !route_letter(q, letter, e, NULL)) {
         undo(q, letter);
         return NULL;
     }

@@ -11,6 +11,7 @@ static struct letter *new_letter(struct queue *q, uint64_t id, struct slice enve
                                  struct slice body)
 {
     struct letter *m = letter_new(&q->pages);
+    struct envelope e;
 
     if (m == NULL)
         return NULL;
@@ -22,7 +23,7 @@ static struct letter *new_letter(struct queue *q, uint64_t id, struct slice enve
         letter_free(&q->pages, m);
         return NULL;
     }
-    if (!route_letter(q, m, envelope, NULL)) {
+    if (!envelope_get(envelope, &e) || !route_letter(q, m, &e, NULL)) {
         letter_drop(q, m);
         return NULL;
     }
@@ -190,10 +191,10 @@ static bool records(struct bundle *u, struct report *r)
 
 bool birth_nobody(struct queue *q, struct report *r)
 {
-    struct bundle *u = bundle_new(r->letter);
+    struct bundle *u = bundle_new(q, r->letter);
 
     if (u == NULL || (!r->warning && !records(u, r))) {
-        bundle_free(u);
+        bundle_free(q, u);
         return false;
     }
     finish_write(q, r, u, NULL);
@@ -226,11 +227,11 @@ static struct letter *make(struct queue *q, struct report *r, const struct reade
 
 bool birth_write(struct queue *q, struct report *r, const struct readers *readers)
 {
-    struct bundle *u = bundle_new(r->letter);
+    struct bundle *u = bundle_new(q, r->letter);
     struct letter *born = u != NULL ? make(q, r, readers, u) : NULL;
 
     if (born == NULL) {
-        bundle_free(u);
+        bundle_free(q, u);
         return false;
     }
     finish_write(q, r, u, born);

@@ -7,31 +7,37 @@
 #include "queue/history.h"
 #include "queue/bundle.h"
 
+enum { RESTING = 4096 };     /* bundles kept for the next messages */
+
 static const int64_t AGAIN = 5000;      /* ms until stalled units are tried again */
 
-static struct bundle *make(struct letter *m)
-{
-    struct bundle *u = calloc(1, sizeof *u);
+/* make - one that rests, or a new one: every message needs one for a moment */
 
-    if (u != NULL) {
-        list_init(&u->link);
-        u->letter = m;
-    }
+static struct bundle *make(struct queue *q, struct letter *m)
+{
+    struct list *link = list_pop(&q->resting);
+    struct bundle *u = link != NULL ? LIST_OWNER(link, struct bundle, link) : malloc(sizeof *u);
+
+    if (u == NULL)
+        return NULL;
+    q->nresting -= link != NULL;
+    *u = (struct bundle){ .letter = m };
+    list_init(&u->link);
     return u;
 }
 
-struct bundle *bundle_new(struct letter *m)
+struct bundle *bundle_new(struct queue *q, struct letter *m)
 {
-    struct bundle *u = make(m);
+    struct bundle *u = make(q, m);
 
     if (u != NULL && (u->pack = calloc(1, sizeof *u->pack)) == NULL) {
-        free(u);
+        bundle_free(q, u);
         return NULL;
     }
     return u;
 }
 
-void bundle_free(struct bundle *u)
+void bundle_free(struct queue *q, struct bundle *u)
 {
     if (u == NULL)
         return;
@@ -41,7 +47,25 @@ void bundle_free(struct bundle *u)
         free(u->pack->held[i][1]);
     }
     free(u->pack);
-    free(u);
+    if (q->nresting == RESTING) {
+        free(u);
+        return;
+    }
+    q->nresting++;
+    list_push_front(&q->resting, &u->link);     /* the warmest is the next */
+}
+
+void bundles_free(struct queue *q)
+{
+    struct list *link;
+
+    while (q->stalled.next != NULL && (link = list_pop(&q->stalled)) != NULL)
+        bundle_free(q, LIST_OWNER(link, struct bundle, link));
+    while (q->flying.next != NULL && (link = list_pop(&q->flying)) != NULL)
+        bundle_free(q, LIST_OWNER(link, struct bundle, link));
+    while (q->resting.next != NULL && (link = list_pop(&q->resting)) != NULL)
+        free(LIST_OWNER(link, struct bundle, link));
+    q->nresting = 0;
 }
 
 static bool hold(char **held, struct slice *copy, struct slice s)
@@ -124,7 +148,7 @@ static void append(struct queue *q, struct bundle *u)
 void bundle_append(struct queue *q, struct bundle *u)
 {
     if (u == NULL || u->n == 0) {
-        bundle_free(u);
+        bundle_free(q, u);
         return;
     }
     count(q, u, 1);
@@ -133,12 +157,12 @@ void bundle_append(struct queue *q, struct bundle *u)
 
 bool bundle_commit(struct queue *q, struct letter *m, uint64_t peer, const struct record *message)
 {
-    struct bundle *u = make(m);
+    struct bundle *u = make(q, m);
 
     if (u == NULL)
         return false;
     if (!journal_append(q->journal, message, 1, u)) {
-        bundle_free(u);
+        bundle_free(q, u);
         return false;
     }
     u->peer = peer;
@@ -163,7 +187,7 @@ static void finish(struct queue *q, struct bundle *u)
         log_event(EVENT_REMOVED, LF_ID("id", m->entry.id), LF_STR("by", u->by));
         m->flags |= LETTER_REMOVED;
     }
-    bundle_free(u);
+    bundle_free(q, u);
     if ((m->flags & LETTER_REMOVED) && m->units == 0)
         letter_drop(q, m);
 }
@@ -182,7 +206,7 @@ void bundle_done(void *owner, void *unit, enum fate fate, const struct why *why)
     peer = u->peer;
     if (peer != 0) {
         count(q, u, -1);
-        bundle_free(u);
+        bundle_free(q, u);
         admit_done(q, m, peer, fate, why);
     } else if (fate == FATE_DONE) {
         finish(q, u);

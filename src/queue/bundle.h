@@ -29,8 +29,9 @@ struct bundle {
 };
 
 /* bundle_new - NULL: no memory */
-struct bundle *bundle_new(struct letter *m);
-void bundle_free(struct bundle *u);
+struct bundle *bundle_new(struct queue *q, struct letter *m);
+void bundle_free(struct queue *q, struct bundle *u);
+void bundles_free(struct queue *q);     /* all, at the end */
 
 /* bundle_add - a record about m with a copy of head. bundle_add_report - the
  * MESSAGE of a report; head and body are copied. False: no room, no memory. */

@@ -11,12 +11,12 @@
 static void append_one(struct queue *q, struct letter *m, enum record_type type,
                        struct slice head)
 {
-    struct bundle *u = bundle_new(m);
+    struct bundle *u = bundle_new(q, m);
 
     if (u != NULL && bundle_add(u, type, m, head))
         bundle_append(q, u);
     else
-        bundle_free(u);
+        bundle_free(q, u);
 }
 
 static void hold(struct queue *q, struct letter *m, struct slice why)

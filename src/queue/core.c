@@ -18,7 +18,7 @@
 #include "queue/times.h"
 #include "queue/turn.h"
 
-enum { CACHE_BYTES = 64 << 20, SCRATCH_MAX = (8 << 20) + (66 << 20), SWEEP_LEAST = 64, MOVES_A_TURN = 100 };
+enum { CACHE_BYTES = 24 << 20, SCRATCH_MAX = (8 << 20) + (66 << 20), SWEEP_LEAST = 64, HOP_MAX = 1024, MOVES_A_TURN = 100 };
 
 static const int64_t SECOND = 1000;
 
@@ -119,7 +119,7 @@ struct queue *queue_open(const struct queue_options *o, struct why *why)
     struct queue *q = calloc(1, sizeof *q);
     struct sched_options s = schedule(o->conf, o->seed);
     struct list *lists[] = { &q->smtpds, &q->relays, &q->locals, &q->lookups, &q->consoles,
-                             &q->flying, &q->stalled, &q->questions, &q->kicks, &q->turns };
+                             &q->flying, &q->stalled, &q->resting, &q->questions, &q->kicks, &q->turns };
     struct roster *rosters[] = { &q->letters, &q->leases, &q->reports, &q->lent, &q->peers,
                                  &q->gone, &q->times };
 
@@ -140,6 +140,7 @@ struct queue *queue_open(const struct queue_options *o, struct why *why)
     q->flush = o->flush;
     q->user = o->user;
     q->scratch = BUF(SCRATCH_MAX);
+    q->hop = BUF(HOP_MAX);
     if (o->history)
         q->history = history_open(o->conf->spool, o->conf->queue.history);
     queue_links_open(q);
@@ -161,7 +162,6 @@ static void free_members(struct roster *r)
 
 void queue_close(struct queue *q)
 {
-    struct list *link;
     struct report *r;
     size_t at;
 
@@ -173,15 +173,13 @@ void queue_close(struct queue *q)
     turns_close(q);
     fetches_close(q);
     queue_links_close(q);
-    while (q->stalled.next != NULL && (link = list_pop(&q->stalled)) != NULL)
-        bundle_free(LIST_OWNER(link, struct bundle, link));
-    while (q->flying.next != NULL && (link = list_pop(&q->flying)) != NULL)
-        bundle_free(LIST_OWNER(link, struct bundle, link));
+    bundles_free(q);
     while (at = 0, (r = roster_next(&q->reports, &at)) != NULL)
         report_forget(q, r->letter);
-    for (struct letter *m; at = 0, (m = roster_next(&q->letters, &at)) != NULL; ) {
+    at = 0;
+    for (struct letter *m; (m = roster_next(&q->letters, &at)) != NULL; at--) {
         m->flags &= LETTER_TIMED;
-        letter_drop(q, m);
+        letter_drop(q, m);      /* another may have moved into its slot: look there again */
     }
     roster_free(&q->letters);
     roster_free(&q->reports);
@@ -198,6 +196,7 @@ void queue_close(struct queue *q)
     cache_free(q->cache);
     history_close(q->history);
     buf_free(&q->scratch);
+    buf_free(&q->hop);
     free(q);
 }
 

@@ -112,6 +112,8 @@ struct queue {
     struct list        smtpds, relays, locals, lookups, consoles;
     struct list        flying;          /* units in the journal's hands */
     struct list        stalled;         /* units to append again */
+    struct list        resting;         /* bundles that can be used again */
+    size_t             nresting;
     struct list        questions;       /* of people, being answered */
     struct list        kicks;           /* ETRNs at work */
     struct list        turns;           /* TURNs and ATRNs */
@@ -121,6 +123,7 @@ struct queue {
     struct cache      *cache;
     struct history    *history;
     struct buf         scratch;         /* a record read from the journal */
+    struct buf         hop;             /* the name of a destination, while a letter is routed */
     int                unread;          /* errno of the last letter_read that failed */
     struct id_maker    ids;
     uint64_t           id_floor;        /* the greatest id at start */

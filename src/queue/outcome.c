@@ -148,7 +148,7 @@ void letter_finish(struct queue *q, struct letter *m, struct bundle *u)
     if (job_next(m, NULL) != NULL || (m->flags & (LETTER_FAILING | LETTER_REMOVING | LETTER_ASTRAY))
         || !(m->flags & LETTER_DURABLE))
         return;
-    if (u == NULL && (u = own = bundle_new(m)) == NULL)
+    if (u == NULL && (u = own = bundle_new(q, m)) == NULL)
         return;                 /* the sweep comes back to it */
     if (u->by == NULL)
         u->by = "delivery";
@@ -159,7 +159,7 @@ void letter_finish(struct queue *q, struct letter *m, struct bundle *u)
 
 void letter_give_up(struct queue *q, struct letter *m)
 {
-    struct bundle *u = bundle_new(m);
+    struct bundle *u = bundle_new(q, m);
 
     if (u != NULL)
         u->by = "person";
@@ -395,7 +395,7 @@ static void settle(struct queue *q, struct lease *l, struct verdicts *all,
     struct letter *m = job->letter;
     bool softened = soften(q, l, all), goes_on;
     struct destination *d = job->sched.dest;
-    struct bundle *u = bundle_new(m);
+    struct bundle *u = bundle_new(q, m);
     struct past_head head = { .host = host, .destination = slice_of(d->text, d->n) };
     int64_t next = 0;
 

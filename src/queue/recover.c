@@ -42,7 +42,7 @@ static bool found(void *owner, uint64_t id, const struct journal_entry *e, uint6
     }
     if (read && !times_note(q, m, &env))
         return false;
-    if (!route_letter(q, m, envelope, NULL))
+    if (!read || !route_letter(q, m, &env, NULL))
         m->flags |= LETTER_ASTRAY;
     return true;
 }
@@ -275,7 +275,7 @@ void recover_route(struct queue *q, struct letter *m)
         return;
     }
     attempts = take_apart(q, m, skip, e.nrcpts);
-    if (!route_letter(q, m, envelope, skip))
+    if (!route_letter(q, m, &e, skip))
         m->flags |= LETTER_ASTRAY;
     for (struct job *job = NULL; (job = job_next(m, job)) != NULL; )
         if (job->sched.state == SCHED_PARKED)
@@ -299,7 +299,7 @@ void recover_astray(struct queue *q, struct letter *m)
         for (struct job *job = NULL; (job = job_next(m, job)) != NULL; )
             for (uint32_t i = 0; i < job_count(job); i++)
                 skip[job_rcpt(job, i)] = true;
-        if (route_letter(q, m, envelope, skip))
+        if (route_letter(q, m, &e, skip))
             m->flags &= (uint16_t)~LETTER_ASTRAY;
         letter_start(q, m);
     }

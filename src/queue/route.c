@@ -6,8 +6,6 @@
 #include "queue/route.h"
 #include "smtp/address.h"
 
-enum { TEXT_MAX = 1024 };
-
 static struct hop done(struct buf *text, enum lane lane)
 {
     return (struct hop){ .text = buf_view(text), .lane = lane };
@@ -37,7 +35,8 @@ static struct hop to_hold(struct slice why, struct buf *text)
 {
     struct hop hop;
 
-    buf_printf(text, "hold:%.*s", SLICE(why));
+    buf_puts(text, "hold:");
+    buf_put_slice(text, why);
     hop = done(text, LANE_RELAY);
     hop.hold = true;
     return hop;
@@ -60,7 +59,8 @@ static struct hop to_elsewhere(const struct conf *conf, struct slice domain, uns
         return to_host(route->host, route->port, text);
     if (route->via == VIA_HOLD && !(how & ROUTE_RELEASED))
         return to_hold(route->pattern, text);
-    buf_printf(text, "mx:%.*s", SLICE(domain));
+    buf_puts(text, "mx:");
+    buf_put_slice(text, domain);
     return done(text, LANE_RELAY);
 }
 
@@ -155,17 +155,11 @@ static bool route_all(struct queue *q, struct letter *m, const struct envelope *
     return true;
 }
 
-bool route_letter(struct queue *q, struct letter *m, struct slice envelope, const bool *skip)
+bool route_letter(struct queue *q, struct letter *m, const struct envelope *e, const bool *skip)
 {
-    struct buf text = BUF(TEXT_MAX);
-    struct envelope e;
     struct job *job, *next;
-    bool ok;
+    bool ok = route_all(q, m, e, skip, &q->hop);
 
-    if (!envelope_get(envelope, &e))
-        return false;
-    ok = route_all(q, m, &e, skip, &text);
-    buf_free(&text);
     for (job = NULL; (job = job_next(m, job)) != NULL; )
         job->sched.dest->user = NULL;
     for (job = job_next(m, NULL); !ok && job != NULL; job = next) {

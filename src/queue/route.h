@@ -21,8 +21,8 @@ struct hop route_hop(const struct conf *conf, const struct envelope *e, struct s
                      unsigned how, struct buf *text);
 
 /* route_letter - make the jobs of a letter without any, attached and PARKED.
- * skip (or NULL): recipients that are finished. False: no memory, or malformed. */
-bool route_letter(struct queue *q, struct letter *m, struct slice envelope, const bool *skip);
+ * skip (or NULL): recipients that are finished. False: no memory. */
+bool route_letter(struct queue *q, struct letter *m, const struct envelope *e, const bool *skip);
 
 
 /* job_part - the part of a job whose recipients have a domain that `pick` accepts: the

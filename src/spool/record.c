@@ -5,64 +5,16 @@
 #include "spool/record.h"
 
 enum { MAGIC = 0x43455250 };    /* "PREC" */
-enum { AT_CRC = 4, AT_BODY = 8, AT_GENERATION = 16, AT_SYNCED = 20, AT_WORD = 40 };
+enum { AT_CRC = 4, AT_BODY = 8, AT_TYPE = 8, AT_FLAGS = 9, AT_PART = 10, AT_LENGTH = 12,
+       AT_GENERATION = 16, AT_SYNCED = 20, AT_ID = 24, AT_WALL = 32, AT_WORD = 40 };
 enum { MESSAGE_HEAD = 16 };     /* bytes before the envelope */
 
-static void put_header(struct wire *w, const struct record_view *r, size_t length)
+static uint16_t get_u16(const char *p)
 {
-    wire_put_u32(w, MAGIC);
-    wire_put_u32(w, 0);
-    wire_put_u8(w, r->type);
-    wire_put_u8(w, r->flags);
-    wire_put_u16(w, r->part);
-    wire_put_u32(w, (uint32_t)length);
-    wire_put_u32(w, 0);
-    wire_put_u32(w, 0);
-    wire_put_u64(w, r->id);
-    wire_put_i64(w, r->wall_ms);
-    wire_put_u64(w, r->word);
-}
+    uint16_t v;
 
-static bool put_padding(struct wire *w, size_t length)
-{
-    static const char zeros[RECORD_ALIGN];
-
-    if (!buf_put(w->out, zeros, record_room((uint32_t)length) - length))
-        w->bad = true;
-    return !w->bad;
-}
-
-bool record_put(struct buf *out, const struct record_view *r)
-{
-    struct wire w = wire_writer(out);
-    size_t length;
-
-    if (__builtin_add_overflow(r->payload.n, RECORD_HEADER, &length)
-        || length > UINT32_MAX - RECORD_ALIGN)
-        return false;
-    put_header(&w, r, length);
-    if (!buf_put_slice(out, r->payload))
-        w.bad = true;
-    return put_padding(&w, length);
-}
-
-bool record_put_message(struct buf *out, const struct record_view *r,
-                        const struct record_message *m)
-{
-    struct wire w = wire_writer(out);
-    size_t length;
-
-    if (__builtin_add_overflow(m->envelope.n, m->body.n, &length)
-        || __builtin_add_overflow(length, RECORD_HEADER + MESSAGE_HEAD, &length)
-        || length > UINT32_MAX - RECORD_ALIGN)
-        return false;
-    put_header(&w, r, length);
-    wire_put_u32(&w, (uint32_t)m->envelope.n);
-    wire_put_u32(&w, m->crc);
-    wire_put_u64(&w, m->length);
-    if (!buf_put_slice(out, m->envelope) || !buf_put_slice(out, m->body))
-        w.bad = true;
-    return put_padding(&w, length);
+    memcpy(&v, p, sizeof v);
+    return le16toh(v);
 }
 
 static uint32_t get_u32(const char *p)
@@ -73,10 +25,93 @@ static uint32_t get_u32(const char *p)
     return le32toh(v);
 }
 
+static uint64_t get_u64(const char *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof v);
+    return le64toh(v);
+}
+
+static void set_u16(char *p, uint16_t v)
+{
+    v = htole16(v);
+    memcpy(p, &v, sizeof v);
+}
+
 static void set_u32(char *p, uint32_t v)
 {
     v = htole32(v);
     memcpy(p, &v, sizeof v);
+}
+
+static void set_u64(char *p, uint64_t v)
+{
+    v = htole64(v);
+    memcpy(p, &v, sizeof v);
+}
+
+/* begin - room for a record of `length` bytes, its header written and its padding
+ * zero; where its payload goes, or NULL */
+
+static char *begin(struct buf *out, const struct record_view *r, size_t length)
+{
+    size_t padded = record_room((uint32_t)length);
+    char *p = buf_room(out, padded);
+
+    if (p == NULL)
+        return NULL;
+    memset(p, 0, RECORD_HEADER);
+    memset(p + padded - RECORD_ALIGN, 0, RECORD_ALIGN);
+    set_u32(p, MAGIC);
+    p[AT_TYPE] = (char)r->type;
+    p[AT_FLAGS] = (char)r->flags;
+    set_u16(p + AT_PART, r->part);
+    set_u32(p + AT_LENGTH, (uint32_t)length);
+    set_u64(p + AT_ID, r->id);
+    set_u64(p + AT_WALL, (uint64_t)r->wall_ms);
+    set_u64(p + AT_WORD, r->word);
+    buf_added(out, padded);
+    return p + RECORD_HEADER;
+}
+
+static char *put_slice(char *p, struct slice s)
+{
+    return s.n > 0 ? (char *)memcpy(p, s.p, s.n) + s.n : p;
+}
+
+bool record_put(struct buf *out, const struct record_view *r)
+{
+    size_t length;
+    char *p;
+
+    if (__builtin_add_overflow(r->payload.n, RECORD_HEADER, &length)
+        || length > UINT32_MAX - RECORD_ALIGN)
+        return false;
+    p = begin(out, r, length);
+    if (p != NULL)
+        put_slice(p, r->payload);
+    return p != NULL;
+}
+
+bool record_put_message(struct buf *out, const struct record_view *r,
+                        const struct record_message *m)
+{
+    size_t length;
+    char *p;
+
+    if (__builtin_add_overflow(m->envelope.n, m->body.n, &length)
+        || __builtin_add_overflow(length, RECORD_HEADER + MESSAGE_HEAD, &length)
+        || length > UINT32_MAX - RECORD_ALIGN)
+        return false;
+    p = begin(out, r, length);
+    if (p == NULL)
+        return false;
+    set_u32(p, (uint32_t)m->envelope.n);
+    set_u32(p + 4, m->crc);
+    set_u64(p + 8, m->length);
+    put_slice(put_slice(p + MESSAGE_HEAD, m->envelope), m->body);
+    return true;
 }
 
 static uint32_t checksum(const char *record, uint32_t length)
@@ -86,48 +121,40 @@ static uint32_t checksum(const char *record, uint32_t length)
 
 void record_set_word(char *record, uint64_t word)
 {
-    word = htole64(word);
-    memcpy(record + AT_WORD, &word, sizeof word);
+    set_u64(record + AT_WORD, word);
 }
 
 void record_set_copied(char *record)
 {
-    record[9] = (char)(record[9] | RECORD_COPY);
+    record[AT_FLAGS] = (char)(record[AT_FLAGS] | RECORD_COPY);
 }
 
 void record_seal(char *record, uint32_t generation, uint32_t synced)
 {
     set_u32(record + AT_GENERATION, generation);
     set_u32(record + AT_SYNCED, synced);
-    set_u32(record + AT_CRC, checksum(record, get_u32(record + 12)));
+    set_u32(record + AT_CRC, checksum(record, get_u32(record + AT_LENGTH)));
 }
 
 void record_void(char *record, uint32_t bytes)
 {
     memset(record, 0, RECORD_HEADER);
     set_u32(record, MAGIC);
-    record[8] = RECORD_VOID;
-    record[9] = RECORD_LAST;
-    set_u32(record + 12, bytes);
+    record[AT_TYPE] = RECORD_VOID;
+    record[AT_FLAGS] = RECORD_LAST;
+    set_u32(record + AT_LENGTH, bytes);
 }
 
 bool record_head(const char header[RECORD_HEADER], uint32_t generation, struct record_view *r)
 {
-    struct wire w = wire_reader(slice_of(header, RECORD_HEADER));
-
-    if (wire_get_u32(&w) != MAGIC || get_u32(header + AT_GENERATION) != generation)
+    if (get_u32(header) != MAGIC || get_u32(header + AT_GENERATION) != generation)
         return false;
-    wire_get_u32(&w);
-    *r = (struct record_view){ 0 };
-    r->type = wire_get_u8(&w);
-    r->flags = wire_get_u8(&w);
-    r->part = wire_get_u16(&w);
-    r->length = wire_get_u32(&w);
-    wire_get_u32(&w);
-    r->synced = wire_get_u32(&w);
-    r->id = wire_get_u64(&w);
-    r->wall_ms = wire_get_i64(&w);
-    r->word = wire_get_u64(&w);
+    *r = (struct record_view){
+        .type = (uint8_t)header[AT_TYPE], .flags = (uint8_t)header[AT_FLAGS],
+        .part = get_u16(header + AT_PART), .length = get_u32(header + AT_LENGTH),
+        .synced = get_u32(header + AT_SYNCED), .id = get_u64(header + AT_ID),
+        .wall_ms = (int64_t)get_u64(header + AT_WALL), .word = get_u64(header + AT_WORD),
+    };
     return r->type > 0 && r->type < RECORD_TYPE_COUNT
         && r->length >= RECORD_HEADER && r->length <= UINT32_MAX - RECORD_ALIGN;
 }

@@ -212,6 +212,19 @@ static bool unit_tell(struct window *w, uint32_t at, uint32_t end,
     return true;
 }
 
+/* skip_zeros - the first place from `at`, within what is in memory, that is not all
+ * zeros: a record begins with its magic, and most of a young segment is empty */
+
+static uint32_t skip_zeros(const struct window *w, uint32_t at)
+{
+    static const char zeros[RECORD_ALIGN];
+
+    while (at >= w->at && at + 2 * RECORD_HEADER <= w->at + w->n
+           && memcmp(w->p + (at - w->at), zeros, RECORD_ALIGN) == 0)
+        at += RECORD_ALIGN;
+    return at;
+}
+
 /* proof_beyond - was the hole durable, as a record behind it or `durable` says?
  * True: *resume is the first unit behind the hole, of the flush *synced. */
 
@@ -221,6 +234,7 @@ static bool proof_beyond(struct window *w, uint32_t hole, uint32_t *resume, uint
 
     *resume = 0;
     for (uint32_t at = hole + RECORD_ALIGN; at <= w->size - RECORD_HEADER; at += RECORD_ALIGN) {
+        at = skip_zeros(w, at);
         if (!whole_at(w, at, &r) || r.synced > at)
             continue;
         if (r.part == 0 && *resume == 0) {

@@ -1,14 +1,17 @@
 /* batch.h - many deliveries whose waits for the disk are shared.
  *
  * All drafts are written, then all are synced, then all are published, then
- * each distinct new/ is synced once; only after that is anything done. It
+ * all that was published is synced; only after that is anything done. It
  * blocks, so it runs on a worker thread and touches nothing but its arguments.
  */
 #pragma once
 #include "local/maildir.h"
 #include "local/message.h"
 
-enum { BATCH_FILES = 128 };     /* drafts open at once; more are done in turns */
+enum {
+    BATCH_FILES = 512,          /* deliveries at once; more are done in turns */
+    BATCH_SHARE = 16,           /* one delivery at once for so many files that may be open */
+};
 
 enum { DELIVERY_TEXT = 256, DELIVERY_STATUS = 8 };
 

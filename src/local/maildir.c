@@ -177,10 +177,10 @@ static void step_failed(struct why *why, const char *doing, const char *name, co
     why_errno(why, text, whole);
 }
 
-/* The Maildirs whose directories this process has synced, or made: a hash of each path.
- * One that pushes another out costs a few syncs more. */
-enum { SETTLED = 1 << 14 };
-static _Atomic uint64_t settled[SETTLED];
+/* The Maildirs whose directories this process has synced, or made: a hash of each path, in
+ * one of WAYS places. One that pushes another out costs a few syncs more. */
+enum { SETTLED = 1 << 13, WAYS = 4 };
+static _Atomic uint64_t settled[SETTLED][WAYS];
 
 static uint64_t path_hash(const struct maildir_path *path)
 {
@@ -191,14 +191,21 @@ static bool is_settled(const struct maildir_path *path)
 {
     uint64_t hash = path_hash(path);
 
-    return atomic_load(&settled[hash / 2 % SETTLED]) == hash;
+    for (size_t i = 0; i < WAYS; i++)
+        if (atomic_load(&settled[hash / 2 % SETTLED][i]) == hash)
+            return true;
+    return false;
 }
 
 static void settle(const struct maildir_path *path)
 {
     uint64_t hash = path_hash(path);
+    size_t to = hash >> 62;
 
-    atomic_store(&settled[hash / 2 % SETTLED], hash);
+    for (size_t i = 0; i < WAYS; i++)
+        if (atomic_load(&settled[hash / 2 % SETTLED][i]) == 0)
+            to = i;
+    atomic_store(&settled[hash / 2 % SETTLED][to], hash);
 }
 
 /* step - from directory `at` into one component, making it when it is missing.
@@ -274,23 +281,6 @@ static int open_fixed(const struct maildir_path *path, struct why *why)
                                 why);
 }
 
-/* open_base - the Maildir itself; one call when it is there for sure, else step by step */
-
-static int open_base(const struct maildir_path *path, bool sure, struct why *why)
-{
-    int fixed = open_fixed(path, why), fd;
-
-    if (fixed < 0)
-        return -1;
-    fd = sure ? -1 : open_beneath(fixed, path->text + path->fixed);
-    if (fd >= 0) {
-        close(fixed);
-        return fd;
-    }
-    return walk(fixed, slice_of(path->text + path->fixed, path->n - path->fixed), 0700, sure,
-                path->text, why);
-}
-
 static int open_part(int base, const char *name, bool sure, const char *whole, struct why *why)
 {
     int at = fcntl(base, F_DUPFD_CLOEXEC, 0);
@@ -302,12 +292,35 @@ static int open_part(int base, const char *name, bool sure, const char *whole, s
     return step(at, name, 0700, sure, whole, why);
 }
 
-bool maildir_open(struct maildir *m, const struct maildir_path *path, struct why *why)
-{
-    bool sure = !is_settled(path);
-    int base = open_base(path, sure, why), cur = -1;
+/* open_settled - a Maildir that was whole before, in as few calls as can be */
 
-    *m = (struct maildir){ -1, -1 };
+static bool open_settled(struct maildir *m, const struct maildir_path *path, struct why *why)
+{
+    char part[MAILDIR_PATH + 8];
+    const char *rest = path->text + path->fixed;
+    int fixed = open_fixed(path, why);
+
+    if (fixed < 0)
+        return false;
+    snprintf(part, sizeof part, "%s/tmp", rest);
+    m->tmp = open_beneath(fixed, part);
+    snprintf(part, sizeof part, "%s/new", rest);
+    if (m->tmp >= 0)
+        m->new = open_beneath(fixed, part);
+    close(fixed);
+    return m->new >= 0;
+}
+
+/* open_all - step by step, making what is missing */
+
+static bool open_all(struct maildir *m, const struct maildir_path *path, bool sure,
+                     struct why *why)
+{
+    int fixed = open_fixed(path, why), base, cur = -1;
+
+    base = fixed < 0 ? fixed
+         : walk(fixed, slice_of(path->text + path->fixed, path->n - path->fixed), 0700, sure,
+                path->text, why);
     if (base < 0)
         return false;
     m->tmp = open_part(base, "tmp", sure, path->text, why);
@@ -316,12 +329,25 @@ bool maildir_open(struct maildir *m, const struct maildir_path *path, struct why
     if (m->new >= 0)
         cur = open_part(base, "cur", sure, path->text, why);
     close(base);
-    if (cur < 0) {
+    if (cur >= 0)
+        close(cur);
+    return cur >= 0;
+}
+
+bool maildir_open(struct maildir *m, const struct maildir_path *path, struct why *why)
+{
+    bool was_whole = is_settled(path);
+
+    *m = (struct maildir){ -1, -1 };
+    if (was_whole && open_settled(m, path, why))
+        return true;
+    maildir_close(m);
+    if (!open_all(m, path, !was_whole, why)) {
         maildir_close(m);
         return false;
     }
-    close(cur);
-    settle(path);
+    if (!was_whole)
+        settle(path);
     return true;
 }
 
@@ -389,14 +415,15 @@ void draft_start_sync(struct draft *d)
 
 bool draft_sync(struct draft *d, struct why *why)
 {
+    return fdatasync(d->fd) == 0 || why_errno(why, "sync tmp/", d->name);
+}
+
+bool draft_close(struct draft *d, struct why *why)
+{
     int fd = d->fd;
 
-    if (fdatasync(fd) < 0)
-        return why_errno(why, "sync tmp/", d->name);
     d->fd = -1;
-    if (close(fd) < 0)
-        return why_errno(why, "close tmp/", d->name);
-    return true;
+    return close(fd) == 0 || why_errno(why, "close tmp/", d->name);
 }
 
 /* move - into new/, never over a file that is there. Some file systems know

@@ -37,7 +37,8 @@ struct maildir {
 };
 
 /* maildir_open - open it, creating what is missing; a directory that was
- * created is durable when this returns */
+ * created is durable when this returns. Of one that this process found whole
+ * before, cur/ is not looked at again. */
 bool maildir_open(struct maildir *m, const struct maildir_path *path, struct why *why);
 void maildir_close(struct maildir *m);
 
@@ -51,7 +52,8 @@ struct draft {
  * trouble; then the caller says draft_abandon. */
 bool draft_create(struct draft *d, const struct maildir *m, struct why *why);
 void draft_start_sync(struct draft *d);     /* a hint: begin writing to the disk, do not wait */
-bool draft_sync(struct draft *d, struct why *why);     /* data is on disk; closes the file */
+bool draft_sync(struct draft *d, struct why *why);     /* data is on disk */
+bool draft_close(struct draft *d, struct why *why);
 bool draft_publish(struct draft *d, const struct maildir *m, struct why *why);
 bool maildir_sync(const struct maildir *m, struct why *why);   /* what was published is durable */
 

@@ -1,10 +1,10 @@
 /* main.c - local: carries mail over the last step, into mailboxes and onto terminals.
  *
- * Jobs come from the queue, gather while a batch for their destination is
- * being written on a worker thread, and form the next batch; so the busier it
- * is, the more messages share each wait for the disk. A few destinations are
- * worked on at once, so that a file system that hangs holds up only its own
- * mail. Every job is answered once, with a fate for each recipient. What is
+ * Jobs come from the queue, gather while batches for their destination are
+ * under way on worker threads, and form the next batch; so the busier it is,
+ * the more messages share each wait for the disk. Two batches of a destination
+ * may be under way, so that one is written while the other waits for the disk;
+ * but no more, so that a file system that hangs holds up only its own mail. Every job is answered once, with a fate for each recipient. What is
  * not answered (this process died) is later.
  *
  * The place of the privileged part: batch_deliver() is called with deliveries
@@ -20,6 +20,7 @@
 
 enum {
     LANES         = 4,              /* batches at once: libuv has as many threads */
+    LANES_EACH    = 2,              /* of them for one destination */
     BATCH_RCPTS   = 512,            /* deliveries of one batch, at least one job */
     WAITING_BYTES = 256 << 20,      /* bodies in memory; beyond it: later */
     LEAVE_MS      = 20,             /* how often a draining process asks whether it may go */
@@ -109,22 +110,24 @@ static void work_done(uv_work_t *req, int status)
     lanes_start();
 }
 
-/* under_way - is some lane busy with this destination? Its next batch waits for
- * that one to end, and grows meanwhile. */
+/* may_begin - may one more lane work for this destination? If not, its next batch
+ * waits for one to end, and grows meanwhile. Terminals are shown on one by one. */
 
-static bool under_way(struct slice destination)
+static bool may_begin(struct slice destination)
 {
+    size_t n = is_terminal(destination) ? 1 : LANES_EACH;
+
     for (size_t i = 0; i < LANES; i++)
         if (self.lanes[i].busy
             && slice_eq(job_of(self.lanes[i].jobs.next)->destination, destination))
-            return true;
-    return false;
+            n--;
+    return n > 0;
 }
 
 static struct job *first_free(void)
 {
     for (struct list *node = self.waiting.next; node != &self.waiting; node = node->next)
-        if (!under_way(job_of(node)->destination))
+        if (may_begin(job_of(node)->destination))
             return job_of(node);
     return NULL;
 }
@@ -205,7 +208,8 @@ static void take_job(struct job *job)
     } else {
         self.waiting_bytes += job->size;
         list_push(&self.waiting, &job->link);
-        lanes_start();
+        if (may_begin(job->destination))
+            lanes_start();
     }
 }
 

@@ -5,7 +5,7 @@
 /* Leases of one agent at once, at most. Local has as many for one mailbox
  * template, so that many deliveries share each sync; 512 bodies of at most
  * ADMIT_INLINE_MAX stay below what it keeps waiting in memory. */
-enum { LEASES_RELAY = 500, LEASES_LOCAL = 512 };
+enum { LEASES_RELAY = 500, LEASES_LOCAL = 2048 };
 
 /* How a job leaves: all zero, as its destination says; else over a connection that
  * was turned round (turn.h), and this is what becomes of it if it comes back. */

@@ -12,8 +12,8 @@ from ledger import Ledger, Verdict
 from ports import wait_until
 from test_kill import SENDERS, StampedSink, collect, load
 
-CALLS = {"pwrite64": "EIO ENOSPC", "fdatasync": "EIO ENOSPC", "fsync": "EIO", "renameat,renameat2,rename": "EIO ENOSPC",
-         "openat": "EIO EMFILE", "unlinkat,unlink": "EIO", "pread64": "EIO"}
+CALLS = {"pwrite64": "EIO ENOSPC", "fdatasync": "EIO ENOSPC", "fsync": "EIO", "syncfs": "EIO",
+         "renameat,renameat2,rename": "EIO ENOSPC", "openat": "EIO EMFILE", "unlinkat,unlink": "EIO", "pread64": "EIO"}
 WHEN = ["1", "3+3", "1+"]          # the first; every third; all of them
 LASTS = 0.5                         # seconds of each
 

@@ -13,8 +13,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <linux/magic.h>
 #include "local/batch.h"
 
 static char root[64];
@@ -295,7 +298,7 @@ static void a_name_that_is_taken_is_never_overwritten(void **state)
     fd = openat(m.new, d.name, O_CREAT | O_EXCL | O_WRONLY, 0600);
     assert_int_equal(write(fd, "mine", 4), 4);
     close(fd);
-    assert_true(draft_sync(&d, &why));
+    assert_true(draft_sync(&d, &why) && draft_close(&d, &why));
     assert_false(draft_publish(&d, &m, &why));
     assert_int_equal(why.error, EEXIST);
     draft_abandon(&d, &m);
@@ -328,13 +331,124 @@ static void names_never_repeat(void **state)
     maildir_close(&m);
 }
 
-/* Every fsync of a directory is seen here. */
-static unsigned syncs;
+/* Every wait for the disk is seen here, and every draft that is moved into new/. `letters`
+ * has one of each: w whole, f file, d directory, m move; equal ones in a row are one. */
+static unsigned syncs, file_syncs;
+static char letters[64];
+static size_t nletters;
+static bool whole_fails;
+static long file_system = EXT4_SUPER_MAGIC;
+static const char *kernel = "6.1.0";
+
+static void note(char letter)
+{
+    if ((nletters == 0 || letters[nletters - 1] != letter) && nletters < sizeof letters - 1)
+        letters[nletters++] = letter;
+    letters[nletters] = '\0';
+}
 
 int fsync(int fd)
 {
     __atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST);
+    note('d');
     return (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+    file_syncs++;
+    note('f');
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int syncfs(int fd)
+{
+    note('w');
+    errno = EIO;
+    return whole_fails ? -1 : (int)syscall(SYS_syncfs, fd);
+}
+
+int renameat2(int from, const char *a, int to, const char *b, unsigned flags)
+{
+    note('m');
+    return (int)syscall(SYS_renameat2, from, a, to, b, flags);
+}
+
+int fstatfs(int fd, struct statfs *s)
+{
+    (void)fd;
+    s->f_type = file_system;
+    return 0;
+}
+
+int uname(struct utsname *u)
+{
+    snprintf(u->release, sizeof u->release, "%s", kernel);
+    return 0;
+}
+
+/* deliver_many - n messages to as many Maildirs, all of which were there */
+
+static void deliver_many(int n)
+{
+    static struct delivery d[64];
+    static struct delivery *list[64];
+    static char addresses[64][32];
+    struct slice t = template();
+
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < n; i++) {
+            snprintf(addresses[i], sizeof addresses[i], "user%d@x.test", i);
+            d[i] = (struct delivery){ .template = t, .body = &body,
+                                      .front.address = slice_cstr(addresses[i]) };
+            list[i] = &d[i];
+        }
+        nletters = syncs = file_syncs = 0;
+        batch_deliver(list, (size_t)n);
+    }
+    for (int i = 0; i < n; i++)
+        assert_int_equal(d[i].fate, FATE_DONE);
+}
+
+static void many_messages_share_two_waits(void **state)
+{
+    (void)state;
+    deliver_many(64);
+    assert_string_equal(letters, "wmw");
+    assert_int_equal(file_syncs + syncs, 0);
+}
+
+static void what_fails_as_a_whole_is_synced_one_by_one(void **state)
+{
+    (void)state;
+    whole_fails = true;
+    deliver_many(64);
+    whole_fails = false;
+    assert_string_equal(letters, "wfmwd");
+    assert_int_equal(file_syncs, 64);
+    assert_int_equal(syncs, 64);
+}
+
+static void little_or_elsewhere_is_synced_one_by_one(void **state)
+{
+    static const struct { int n; long file_system; const char *kernel; } rows[] = {
+        { 7,  EXT4_SUPER_MAGIC, "6.1.0" },
+        { 64, 0x65735546,       "6.1.0" },      /* FUSE is not told to sync */
+        { 64, EXT4_SUPER_MAGIC, "5.16.20-x" },  /* does not tell of all errors */
+        { 64, EXT4_SUPER_MAGIC, "4.19" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        file_system = rows[i].file_system;
+        kernel = rows[i].kernel;
+        deliver_many(rows[i].n);
+        assert_string_equal(letters, "fmd");
+        assert_int_equal(file_syncs, rows[i].n);
+        assert_int_equal(syncs, rows[i].n);
+    }
+    file_system = EXT4_SUPER_MAGIC;
+    kernel = "6.1.0";
 }
 
 static void directories_that_somebody_else_made_are_synced_once(void **state)
@@ -375,6 +489,9 @@ int main(void)
         ON_DISK(a_name_that_is_taken_is_never_overwritten),
         ON_DISK(names_never_repeat),
         ON_DISK(directories_that_somebody_else_made_are_synced_once),
+        ON_DISK(many_messages_share_two_waits),
+        ON_DISK(what_fails_as_a_whole_is_synced_one_by_one),
+        ON_DISK(little_or_elsewhere_is_synced_one_by_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

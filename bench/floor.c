@@ -8,7 +8,8 @@
  * is measured against what they cost. With --sink nothing is kept and everything is
  * answered at once. With --tls it offers STARTTLS, one process and one thread.
  *
- * Prints "port N" when it is ready; on SIGTERM, one line of JSON, and ends.
+ * Prints "port N" when it is ready; on SIGUSR1 what it took so far, as one line of JSON;
+ * on SIGTERM the same, and ends.
  */
 #include <err.h>
 #include <errno.h>
@@ -263,10 +264,30 @@ static void on_listener(struct floor *f)
     }
 }
 
+static void report(const struct floor *f)
+{
+    printf("{\"sessions\": %" PRIu64 ", \"messages\": %" PRIu64 ", \"recipients\": %" PRIu64
+           ", \"bytes\": %" PRIu64 ", \"syncs\": %" PRIu64 "}\n",
+           f->sessions, f->total.messages, f->total.recipients, f->total.octets,
+           f->log != NULL ? log_syncs(f->log) : 0);
+    fflush(stdout);
+}
+
+/* on_signal - false: it was not only a question */
+static bool on_signal(const struct floor *f)
+{
+    struct signalfd_siginfo info;
+
+    if (read(f->signals, &info, sizeof info) != (ssize_t)sizeof info || info.ssi_signo != SIGUSR1)
+        return false;
+    report(f);
+    return true;
+}
+
 static bool on_event(struct floor *f, const struct epoll_event *e)
 {
     if (e->data.ptr == &signal_mark)
-        return false;
+        return on_signal(f);
     if (e->data.ptr == &listener_mark)
         on_listener(f);
     else if (e->data.ptr == &durable_mark)
@@ -317,6 +338,7 @@ static int signals_take(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &set, SFD_CLOEXEC);
@@ -354,17 +376,13 @@ static void floor_open(struct floor *f, const struct options *o)
 
 static void floor_close(struct floor *f)
 {
-    uint64_t syncs = 0;
-
     if (f->log != NULL) {
         settle(f, true);
         settle(f, true);
-        syncs = log_syncs(f->log);
-        log_close(f->log);
     }
-    printf("{\"sessions\": %" PRIu64 ", \"messages\": %" PRIu64 ", \"recipients\": %" PRIu64
-           ", \"bytes\": %" PRIu64 ", \"syncs\": %" PRIu64 "}\n",
-           f->sessions, f->total.messages, f->total.recipients, f->total.octets, syncs);
+    report(f);
+    if (f->log != NULL)
+        log_close(f->log);
 }
 
 enum option_id { OPTION_PORT = 1, OPTION_SPOOL, OPTION_LOG_SIZE, OPTION_SINK, OPTION_TLS, OPTION_JSON };

@@ -1,0 +1,74 @@
+"""A comparison: all rounds of a work, every server in turn, and what they come to."""
+import json
+import time
+
+import figures
+import servers
+from rounds import Round
+
+
+class Session:
+    """What all works of one run share."""
+
+    def __init__(self, place, args, peers, say):
+        self.place, self.args, self.peers, self.say = place, args, peers, say
+        self.amounts = {}       # (work, server): messages of one round
+        self.titles = {name: kind.title for name, kind in servers.ALL.items()}
+
+    def do(self, work, machine):
+        """One result for each peer (or one without any)."""
+        self.prepare(work)
+        kinds = [servers.Postrider, *([servers.Floor] if work.floor else []), *self.peers]
+        rounds = [self.one_round(work, kinds, number) for number in range(self.args.rounds)]
+        calls = self.count_calls(work, kinds)
+        peers = [kind.name for kind in self.peers] or ["none"]
+        return [self.result(work, machine, rounds, calls, peer) for peer in peers]
+
+    def prepare(self, work):
+        if self.args.messages:
+            work.most = self.args.messages
+        if work.key and not work.certificate:
+            import certificates
+            authority = certificates.Authority(self.place / f"keys-{work.key}")
+            work.certificate = authority.sign(servers.DOMAIN, kind=work.key)
+
+    def one_round(self, work, kinds, number):
+        found = {}
+        for kind in kinds:
+            with Round(work, kind, self.place / "round", self.amounts, self.args.seconds) as one:
+                found[kind.name] = one.measured()
+            self.say(f"{work.name} {number + 1}/{self.args.rounds}: {kind.name:10} {progress(found[kind.name])}")
+        return found
+
+    def count_calls(self, work, kinds):
+        found = {}
+        for kind in kinds if work.traced and not self.args.no_trace else []:
+            with Round(work, kind, self.place / "round", self.amounts, self.args.seconds) as one:
+                found[kind.name] = one.traced()
+            self.say(f"{work.name} strace: {kind.name:10} {found[kind.name]['calls']:.1f} calls, "
+                     f"{found[kind.name]['syncs']:.3f} syncs each")
+        return found
+
+    def result(self, work, machine, rounds, calls, peer):
+        kept = {"postrider", "floor", peer}
+        rounds = [{name: found for name, found in one.items() if name in kept} for one in rounds]
+        goals = [found for goal in work.goals if (found := goal.judge(rounds, peer))]
+        return {"work": work.name, "title": work.title, "peer": peer, "machine": machine,
+                "when": time.strftime("%Y-%m-%d %H:%M:%S %z"), "versions": versions(kept),
+                "summary": figures.summary(rounds), "goals": goals,
+                "calls": {name: found for name, found in calls.items() if name in kept}, "rounds": rounds}
+
+
+def versions(names):
+    return {name: servers.ALL[name].version() for name in sorted(names) if name in servers.ALL}
+
+
+def progress(found):
+    for measure in ("handshakes", "rate"):
+        if measure in found:
+            return f"{figures.number(found[measure])}/s, {found['cpu_us']:.0f} µs of CPU each"
+    return ", ".join(f"{name} {value:.4g}" for name, value in found.items() if isinstance(value, (int, float)))
+
+
+def as_text(result):
+    return json.dumps(result, indent=1, ensure_ascii=False) + "\n"

@@ -1,6 +1,7 @@
 /* dispatch.c - choosing an agent and telling it what to deliver. */
 #include <errno.h>
 #include <stdlib.h>
+#include "base/map.h"
 #include "log/log.h"
 #include "queue/asked.h"
 #include "queue/changes.h"
@@ -10,7 +11,7 @@
 #include "queue/turn.h"
 #include "smtp/address.h"
 
-enum { PER_TURN = 64, PENDING_MAX = 8 << 20 };
+enum { PER_TURN = 64, PENDING_MAX = 8 << 20, KEEPER_AHEAD = 8 };
 
 static const int64_t LEASE = 6LL * 60 * 60 * 1000;      /* ms; the agents' own limits are shorter */
 static const int64_t TROUBLE_WAIT = 60 * 1000;          /* ms until a job that we could not read */
@@ -64,6 +65,26 @@ struct peer *dispatch_choose(const struct queue *q, enum lane lane)
 
         if (can_take(q, p) && (best == NULL || p->nleases < best->nleases))
             best = p;
+    }
+    return best;
+}
+
+/* keeper - of the relays, the one that keeps connections to this destination, while it is
+ * not much busier than the others: each destination has an order of its own among them */
+
+static struct peer *keeper(const struct queue *q, struct slice destination, struct peer *least)
+{
+    uint64_t hash = hash_keyed(destination), score, highest = 0;
+    struct peer *best = least;
+
+    for (struct list *l = q->relays.next; l != &q->relays; l = l->next) {
+        struct peer *p = LIST_OWNER(l, struct peer, link);
+
+        score = (hash ^ p->serial) * 0x9e3779b97f4a7c15;
+        if (!can_take(q, p) || p->nleases > least->nleases + KEEPER_AHEAD || score < highest)
+            continue;
+        highest = score;
+        best = p;
     }
     return best;
 }
@@ -270,8 +291,11 @@ static void deliver_next(struct queue *q, enum lane lane, struct peer *agent)
     static const struct way usual;
     struct job *job = job_of_sched(sched_next(q->sched, lane));
     const struct destination *d = job->sched.dest;
+    struct slice name = slice_of(d->text, d->n);
 
-    deliver(q, job, agent, &usual, slice_of(d->text, d->n));
+    if (lane == LANE_RELAY)
+        agent = keeper(q, name, agent);
+    deliver(q, job, agent, &usual, name);
 }
 
 bool dispatch_work(struct queue *q)

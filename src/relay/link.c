@@ -38,6 +38,7 @@ void link_leave(struct link *link)
     link->event = NULL;
     list_remove(&link->all);
     list_remove(&link->idle);
+    list_remove(&link->same);
     pool->nlinks--;
     count_set(outgoing, pool->nlinks);
 }
@@ -293,6 +294,7 @@ static struct link *link_alloc(struct pool *pool, struct slice key)
     link->pool = pool;
     link->login = (struct vault_login){ .user = link, .say = login_say, .end = login_end };
     list_init(&link->idle);
+    list_init(&link->same);
     return link;
 }
 

@@ -1,22 +1,35 @@
 /* pool.c - links kept for the next message, and the one clock that watches them all. */
+#include <sys/resource.h>
 #include "base/clock.h"
 #include "base/map.h"
 #include "relay/pool.h"
 
-enum { SWEEP_MS = 1000 };
+enum {
+    SWEEP_MS = 1000,
+    RESERVE  = 1200,        /* descriptors for large bodies, re-encoded ones, and channels */
+};
 
 /* --- keeping and taking */
+
+static bool is_full(const struct pool *pool)
+{
+    return pool->nlinks >= pool->conf->relay.connections || pool->nlinks >= pool->most;
+}
 
 void pool_wake(struct pool *pool)
 {
     struct list *first;
     struct pool_waiter *w;
 
-    if (pool->nlinks >= pool->conf->relay.connections
-        || (first = list_pop(&pool->waiters)) == NULL)
+    if (is_full(pool) || (first = list_pop(&pool->waiters)) == NULL)
         return;
     w = LIST_OWNER(first, struct pool_waiter, link);
     w->go(w->user);
+}
+
+static struct list *bucket_of(struct pool *pool, uint64_t hash)
+{
+    return &pool->buckets[hash % POOL_BUCKETS];
 }
 
 static bool worth_keeping(const struct link *link)
@@ -42,6 +55,7 @@ void link_keep(struct link *link)
     }
     link->idle_since = clock_mono();
     list_push(&link->pool->idle, &link->idle);
+    list_push(bucket_of(link->pool, link->hash), &link->same);
 }
 
 static bool is_stale(const struct link *link, int64_t now)
@@ -53,16 +67,18 @@ static bool is_stale(const struct link *link, int64_t now)
 struct link *pool_take(struct pool *pool, struct slice key, link_event_f *event, void *user)
 {
     uint64_t hash = hash_keyed(key);
+    struct list *bucket = bucket_of(pool, hash);
     int64_t now = clock_mono();
 
-    for (struct list *at = pool->idle.prev; at != &pool->idle; at = at->prev) {
-        struct link *link = LIST_OWNER(at, struct link, idle);
+    for (struct list *at = bucket->prev; at != bucket; at = at->prev) {
+        struct link *link = LIST_OWNER(at, struct link, same);
 
         if (is_stale(link, now))
             break;
         if (link->hash != hash || !slice_eq(link->key, key))
             continue;
         list_remove(&link->idle);
+        list_remove(&link->same);
         link->event = event;
         link->user = user;
         return link;
@@ -72,9 +88,9 @@ struct link *pool_take(struct pool *pool, struct slice key, link_event_f *event,
 
 bool pool_has_room(struct pool *pool, struct pool_waiter *waiter)
 {
-    if (pool->nlinks >= pool->conf->relay.connections && !list_empty(&pool->idle))
+    if (is_full(pool) && !list_empty(&pool->idle))
         link_drop(LIST_OWNER(pool->idle.next, struct link, idle));
-    if (pool->nlinks < pool->conf->relay.connections)
+    if (!is_full(pool))
         return true;
     list_push(&pool->waiters, &waiter->link);
     return false;
@@ -115,12 +131,23 @@ static void on_sweep(uv_timer_t *timer)
     }
 }
 
+static size_t most_links(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return SIZE_MAX;
+    return limit.rlim_cur / 2 > RESERVE ? limit.rlim_cur - RESERVE : limit.rlim_cur / 2;
+}
+
 void pool_init(struct pool *pool, uv_loop_t *loop, const struct conf *conf, unsigned slot)
 {
-    *pool = (struct pool){ .loop = loop, .conf = conf, .slot = slot };
+    *pool = (struct pool){ .loop = loop, .conf = conf, .slot = slot, .most = most_links() };
     list_init(&pool->links);
     list_init(&pool->idle);
     list_init(&pool->waiters);
+    for (size_t i = 0; i < POOL_BUCKETS; i++)
+        list_init(&pool->buckets[i]);
     vaults_init(&pool->vaults);
     uv_timer_init(loop, &pool->sweep);
     pool->sweep.data = pool;

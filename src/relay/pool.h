@@ -34,7 +34,8 @@ enum { LINK_HOST = 400 };       /* "mx1.example.org [192.0.2.1]:25 TLSv1.3" */
 struct pool;
 
 struct link {
-    struct list    all, idle;
+    struct list    all;
+    struct list    idle, same;  /* among those that are free: by time; of a bucket */
     struct pool   *pool;
     struct stream  stream;
     struct client  client;
@@ -67,12 +68,16 @@ struct pool_waiter {
     void       *user;
 };
 
+enum { POOL_BUCKETS = 512 };
+
 struct pool {
     uv_loop_t         *loop;
     const struct conf *conf;
     struct list        links, idle;     /* idle: the one kept longest first */
+    struct list        buckets[POOL_BUCKETS];   /* the same, by the hash of their key */
     struct list        waiters;
     size_t             nlinks;
+    size_t             most;            /* links that the process has descriptors for */
     size_t             nbridges;        /* connections given away that still go through us */
     uint64_t           named;           /* sessions so far */
     struct tls_client *tls;             /* NULL: it cannot be had */

@@ -20,6 +20,7 @@ struct heard {
     char     destination[80], sender[80], rcpts[4][80];
     char     notify[4][40];
     uint32_t index[4], nrcpts, flags;
+    struct peer *by;            /* who got it */
     bool     answered;
 };
 
@@ -72,10 +73,9 @@ static bool on_deliver(struct peer *p, const struct msg_deliver *m, int fd)
     struct wire w = wire_reader(m->rcpts);
     struct slice value;
 
-    (void)p;
     (void)fd;
     assert_true(world.nheard < HEARD);
-    *h = (struct heard){ .job = m->job, .id = m->id, .nrcpts = m->nrcpts, .flags = m->flags };
+    *h = (struct heard){ .by = p, .job = m->job, .id = m->id, .nrcpts = m->nrcpts, .flags = m->flags };
     put(h->destination, sizeof h->destination, m->destination);
     put(h->sender, sizeof h->sender, m->sender);
     for (uint32_t i = 0; i < m->nrcpts; i++) {
@@ -418,9 +418,7 @@ static bool result(size_t n, enum fate fate, enum delivery_kind how, uint8_t tro
                       ? SLICE_LIT("5.1.1") : SLICE_LIT("4.2.0"),
             .text = SLICE_LIT("their words") });
     h->answered = true;
-    ok = say_result(strcmp(h->destination, "terminal:") == 0
-                    || strncmp(h->destination, "maildir:", 8) == 0 ? &world.local : &world.relay,
-                    &(struct msg_result){ .job = h->job, .trouble = trouble,
+    ok = say_result(h->by, &(struct msg_result){ .job = h->job, .trouble = trouble,
              .host = SLICE_LIT("mx.partner.test [192.0.2.1]:25"), .note = SLICE_LIT("a note"),
              .noutcomes = h->nrcpts, .outcomes = buf_view(&bytes) });
     buf_free(&bytes);

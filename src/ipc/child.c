@@ -162,6 +162,7 @@ static bool on_log(struct child *child, struct wire *w, int *fd)
     struct msg_log m;
 
     (void)child;
+    log_flush();        /* into the old one */
     return msg_log_get(w, &m) && *fd >= 0 && dup2(*fd, STDERR_FILENO) >= 0;
 }
 
@@ -364,6 +365,24 @@ void child_leave(struct child *child, int status)
     uv_stop(child->loop);
 }
 
+/* on_turn_end - before the loop waits: all that was logged in this turn, at once */
+
+static void on_turn_end(uv_prepare_t *handle)
+{
+    (void)handle;
+    log_flush();
+}
+
+static void loop_begin(struct child *child)
+{
+    child->loop = uv_default_loop();
+    uv_timer_init(child->loop, &child->without);
+    child->without.data = self = child;
+    uv_prepare_init(child->loop, &child->turn_end);
+    uv_prepare_start(&child->turn_end, on_turn_end);
+    log_gather(true);
+}
+
 int child_run(const struct child_role *role)
 {
     static struct child child;      /* one process, one life */
@@ -372,9 +391,7 @@ int child_run(const struct child_role *role)
     for (size_t i = 0; i < CHILD_LISTENERS; i++)
         child.listeners[i] = -1;
     forget(role->role);
-    child.loop = uv_default_loop();
-    uv_timer_init(child.loop, &child.without);
-    child.without.data = self = &child;
+    loop_begin(&child);
     child.master = channel_new(child.loop, CHILD_MASTER_FD, role->role, ROLE_MASTER, 0,
                                from_master, master_gone, &child);
     if (child.master == NULL)
@@ -383,5 +400,6 @@ int child_run(const struct child_role *role)
     uv_run(child.loop, UV_RUN_NOWAIT);      /* what was said last still has to go out */
     if (child.gone_on)
         log_event(EVENT_STOP, LF_NUM("status", child.status));
+    log_gather(false);
     return child.status;
 }

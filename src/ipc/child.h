@@ -62,6 +62,7 @@ struct child {
     unsigned                 sandbox;   /* level reached: enum sandbox_level */
     unsigned                 peers[ROLE_COUNT];     /* channels open to each role */
     uv_timer_t               without;   /* runs while a peer that we need is missing */
+    uv_prepare_t             turn_end;  /* writes what was logged in this turn */
     int                      status;    /* exit status */
     void                    *user;      /* the role's own state */
 };

@@ -1,13 +1,18 @@
 /* line.c - one event as one line. */
 #include <assert.h>
 #include <stdio.h>
-#include <time.h>
 #include "base/ascii.h"
+#include "base/date.h"
+#include "base/digits.h"
 #include "base/id.h"
 #include "log/line.h"
 #include "log/log.h"
 
-enum { TAIL = 3 };      /* always room for the closing quote, the brace and the newline */
+enum {
+    TAIL    = 3,        /* always room for the closing quote, the brace and the newline */
+    STAMP   = 19,       /* "2026-11-22T01:02:03" */
+    PROCESS = 40,       /* octets of its name that are shown */
+};
 
 /* room - bytes left before TAIL, of which a closing quote may have taken one */
 
@@ -146,15 +151,14 @@ static void put_text(struct log_out *o, struct slice s, bool json)
 
 static void put_value(struct log_out *o, const struct log_field *f, bool json)
 {
-    char text[32];
+    char text[DIGITS_TEXT];
 
     switch (f->kind) {
     case LF_KIND_TEXT:
         put_text(o, f->text, json);
         break;
     case LF_KIND_NUMBER:
-        snprintf(text, sizeof text, "%lld", (long long)f->number);
-        log_put(o, slice_cstr(text));
+        log_put(o, digits_text(f->number, text));
         break;
     case LF_KIND_ID:
         put_text(o, slice_cstr(id_text(f->id, text)), json);
@@ -168,43 +172,49 @@ static void put_value(struct log_out *o, const struct log_field *f, bool json)
 static void put_field(struct log_out *o, const struct log_field *f, bool json)
 {
     enum { LEAST = 32 };            /* room for a number, an id, or a word of text */
-    char key[64];
+    struct slice key = slice_cstr(f->key);
 
-    snprintf(key, sizeof key, json ? ",\"%s\":" : " %s=", f->key);
-    if (room(o) < strlen(key) + LEAST)
+    if (room(o) < key.n + 4 + LEAST)
         return;
-    log_put(o, slice_cstr(key));
+    log_put(o, json ? SLICE_LIT(",\"") : SLICE_LIT(" "));
+    log_put(o, key);
+    log_put(o, json ? SLICE_LIT("\":") : SLICE_LIT("="));
     put_value(o, f, json);
 }
 
 /* put_stamp - RFC 3339 in UTC. Not strftime(): it looks at the time zone's file
- * at every call. */
+ * at every call. Most lines come in the same second as the one before. */
 
 static void put_stamp(struct log_out *o, int64_t wall_ms)
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
-    char stamp[96];
-    struct tm tm = { 0 };
+    static char stamp[DATE_TEXT];
+    static int64_t second = -1;
+    char ms[] = ".000Z";
 
-    gmtime_r(&seconds, &tm);
-    snprintf(stamp, sizeof stamp, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-             tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-             tm.tm_sec, (int)(wall_ms % 1000));
-    log_put(o, slice_cstr(stamp));
+    if (wall_ms / 1000 != second) {
+        second = wall_ms / 1000;
+        date_stamp(wall_ms, stamp);
+    }
+    digits_put(ms + 1, (unsigned)(wall_ms % 1000), 3);
+    log_put(o, slice_of(stamp, STAMP));
+    log_put(o, slice_of(ms, sizeof ms - 1));
 }
 
 static void put_head(struct log_out *o, bool json, int64_t wall_ms,
                      const char *process, unsigned pid, enum event event)
 {
-    char head[200];
+    char number[DIGITS_TEXT];
 
-    log_put(o, json ? SLICE_LIT("{\"time\":\"") : SLICE_LIT(""));
+    if (json)
+        log_put(o, SLICE_LIT("{\"time\":\""));
     put_stamp(o, wall_ms);
-    snprintf(head, sizeof head,
-             json ? "\",\"process\":\"%.40s\",\"pid\":%u,\"event\":\"%s\""
-                  : " %.40s[%u] %s",
-             process, pid, event_name(event));
-    log_put(o, slice_cstr(head));
+    log_put(o, json ? SLICE_LIT("\",\"process\":\"") : SLICE_LIT(" "));
+    log_put(o, slice_first(slice_cstr(process), PROCESS));
+    log_put(o, json ? SLICE_LIT("\",\"pid\":") : SLICE_LIT("["));
+    log_put(o, digits_text(pid, number));
+    log_put(o, json ? SLICE_LIT(",\"event\":\"") : SLICE_LIT("] "));
+    log_put(o, slice_cstr(event_name(event)));
+    log_put(o, json ? SLICE_LIT("\"") : SLICE_LIT(""));
 }
 
 size_t log_line(char *line, size_t size, bool json, int64_t wall_ms, const char *process,

@@ -88,6 +88,15 @@ struct log_field {
                sizeof((const struct log_field[]){ __VA_ARGS__ }) / sizeof(struct log_field))
 void log_fields(enum event event, const struct log_field *fields, size_t n);
 
+/* log_wants - is this event written at all? For those whose fields cost something to find */
+bool log_wants(enum event event);
+
+/* log_gather - a process with a loop lets its lines wait until log_flush(), once a turn,
+ * so that the lines of a turn cost one system call. Warnings and alarms do not wait.
+ * log_gather(false), as at first: no line does. */
+void log_gather(bool on);
+void log_flush(void);
+
 /* log_line - the line that log_fields would write, with its newline, cut to
  * size; for tests and the history. Returns its length. */
 size_t log_line(char *line, size_t size, bool json, int64_t wall_ms, const char *process,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "smtp/reply.h"
 #include "base/ascii.h"
+#include "base/digits.h"
 #include "base/utf8.h"
 
 #define R(NAME, code, subject, detail, text) \
@@ -51,14 +52,26 @@ static size_t text_clean(char *to, const char *from, bool utf8)
     return n;
 }
 
-static size_t line_head(char *to, size_t size, const struct form *f, bool enhanced, bool last)
-{
-    int n = snprintf(to, size, "%d%c", f->code, last ? ' ' : '-');
+/* HEAD: "250-2.11.11 " */
+enum { HEAD = 12 };
 
-    if (enhanced && f->subject != BARE)
-        n += snprintf(to + n, size - (size_t)n, "%d.%d.%d ",
-                      f->code / 100, f->subject, f->detail);
-    return (size_t)n;
+static char *put_number(char *to, unsigned v, char behind)
+{
+    to = digits_put(to, v, v < 10 ? 1 : v < 100 ? 2 : 3);
+    *to++ = behind;
+    return to;
+}
+
+static size_t line_head(char to[HEAD], const struct form *f, bool enhanced, bool last)
+{
+    char *p = put_number(to, (unsigned)f->code, last ? ' ' : '-');
+
+    if (enhanced && f->subject != BARE) {
+        p = put_number(p, (unsigned)f->code / 100, '.');
+        p = put_number(p, (unsigned)f->subject, '.');
+        p = put_number(p, (unsigned)f->detail, ' ');
+    }
+    return (size_t)(p - to);
 }
 
 static void write_lines(struct buf *out, const struct reply *r, bool enhanced, bool more)
@@ -69,9 +82,8 @@ static void write_lines(struct buf *out, const struct reply *r, bool enhanced, b
 
     while (line < end) {
         const char *next = line + strlen(line) + 1;
-        char bytes[512];
-        size_t n = line_head(bytes, sizeof bytes - REPLY_LINE - 2, f, enhanced,
-                             next >= end && !more);
+        char bytes[HEAD + REPLY_LINE + 2];
+        size_t n = line_head(bytes, f, enhanced, next >= end && !more);
 
         n += text_clean(bytes + n, line, r->utf8);
         bytes[n++] = '\r';

@@ -278,7 +278,8 @@ static bool line_run(struct session *s, enum line_result result, struct slice li
         line_wrong(s, result);
         return true;
     }
-    log_event(EVENT_DIALOG, LF_ID("session", s->number), LF_TEXT("line", shown(line)));
+    if (log_wants(EVENT_DIALOG))
+        log_event(EVENT_DIALOG, LF_ID("session", s->number), LF_TEXT("line", shown(line)));
     reply.len = 0;
     id = verb_run(s, line, &reply);
     if (id == REPLY_STALL)

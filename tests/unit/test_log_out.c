@@ -190,6 +190,62 @@ static void a_full_disk_never_stops_us(void **state)
     close(full);
 }
 
+static void gathered_lines_wait_for_the_end_of_the_turn(void **state)
+{
+    uint64_t missing;
+    char last[500];
+    int p[2];
+
+    (void)state;
+    assert_int_equal(pipe(p), 0);
+    assert_true(dup2(p[1], STDERR_FILENO) >= 0);
+    set_up(0);
+    log_event(EVENT_READY, LF_NUM("i", 0));     /* says what other tests suppressed */
+    lines(p[0], &missing, last, sizeof last);
+    log_gather(true);
+    for (int i = 0; i < 300; i++)
+        log_event(EVENT_READY, LF_NUM("i", i));
+    assert_int_equal(lines(p[0], &missing, last, sizeof last), 0);
+    log_flush();
+    assert_int_equal(lines(p[0], &missing, last, sizeof last), 300);
+    assert_non_null(strstr(last, "i=299"));
+    log_event(EVENT_READY, LF_NUM("i", 300));
+    log_event(EVENT_BUG, LF_STR("why", "an alarm does not wait, nor what stands before it"));
+    assert_int_equal(lines(p[0], &missing, last, sizeof last), 2);
+    log_event(EVENT_READY, LF_NUM("i", 301));
+    log_gather(false);
+    assert_int_equal(lines(p[0], &missing, last, sizeof last), 1);
+    assert_true(missing == 0);
+    close(p[0]);
+    close(p[1]);
+}
+
+static void gathered_lines_that_are_lost_are_counted(void **state)
+{
+    uint64_t missing, before = counters[COUNT_log_suppressed];
+    int p[2];
+    char last[500];
+    unsigned first;
+
+    (void)state;
+    assert_int_equal(pipe(p), 0);
+    assert_true(dup2(p[1], STDERR_FILENO) >= 0);
+    set_up(0);
+    log_gather(true);
+    for (int i = 0; i < 5000; i++)
+        log_event(EVENT_CONNECT, LF_NUM("i", i), LF_STR("text", "so that the pipe is full soon"));
+    log_flush();
+    first = lines(p[0], &missing, last, sizeof last);
+    assert_true(first > 100 && first < 5000);
+    assert_true(counters[COUNT_log_suppressed] - before == 5000 - first);
+    log_event(EVENT_READY, LF_NUM("i", 1));
+    log_gather(false);
+    assert_int_equal(lines(p[0], &missing, last, sizeof last), 1);
+    assert_true(missing == 5000 - first);
+    close(p[0]);
+    close(p[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +254,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a168_a_flood_is_limited_and_counted, keep_stderr, restore_stderr),
         cmocka_unit_test_setup_teardown(lines_below_the_level_are_not_written, keep_stderr, restore_stderr),
         cmocka_unit_test_setup_teardown(another_file_at_descriptor_2_is_noticed, keep_stderr, restore_stderr),
+        cmocka_unit_test_setup_teardown(gathered_lines_wait_for_the_end_of_the_turn, keep_stderr, restore_stderr),
+        cmocka_unit_test_setup_teardown(gathered_lines_that_are_lost_are_counted, keep_stderr, restore_stderr),
         cmocka_unit_test_setup_teardown(a_full_disk_never_stops_us, keep_stderr, restore_stderr),
     };
 

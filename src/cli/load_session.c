@@ -280,9 +280,17 @@ static bool on_greeting(struct load_session *s, unsigned code, struct slice text
 
     if (code != 220)
         return refuse_all(s, text);
-    if (p->handshakes && !p->starttls)
+    if (p->handshakes && !p->starttls) {
+        if (!p->tls_at_once)
+            s->started[0] = load_clock();
         return quit_handshake(s);
+    }
     return say(s, PHASE_EHLO, buf_view(&p->hello));
+}
+
+struct host_offers *session_offers(const struct load_session *s)
+{
+    return &s->load->offers[s->wire.tls != NULL];
 }
 
 /* learn_offers - from the first who is told; all others will be told the same */
@@ -290,20 +298,21 @@ static bool on_greeting(struct load_session *s, unsigned code, struct slice text
 static void learn_offers(struct load_session *s, struct slice text)
 {
     static struct reply_reader reader;
+    bool *known = &s->load->offers_known[s->wire.tls != NULL];
     size_t used;
 
-    if (s->load->offers_known[s->wire.tls != NULL])
+    if (*known)
         return;
     reader = (struct reply_reader){ .begun = false };
     if (reader_next(&reader, text, &used) == READER_REPLY)
-        offers_read(&reader.reply, &s->load->offers);
-    s->load->offers_known[s->wire.tls != NULL] = true;
+        offers_read(&reader.reply, session_offers(s));
+    *known = true;
 }
 
 static const char *missing_offer(const struct load_session *s)
 {
     const struct load_plan *p = &s->load->plan;
-    unsigned flags = s->load->offers.flags;
+    unsigned flags = session_offers(s)->flags;
 
     if (p->starttls && s->wire.tls == NULL)
         return flags & HOST_STARTTLS ? NULL : "the server offers no STARTTLS";
@@ -569,11 +578,12 @@ bool session_begin(struct load_session *s)
     l->tally.connections++;
     if (!wire_open(&s->wire, &l->target, s))
         return fail_wire(s);
-    if (l->plan.tls_at_once && !wire_secure(&s->wire, &l->target))
+    if (!l->plan.tls_at_once)
+        return true;
+    if (!wire_secure(&s->wire, &l->target))
         return fail(s, "no memory");
-    if (l->plan.tls_at_once)
-        s->phase = PHASE_HANDSHAKE;
-    return true;
+    s->phase = PHASE_HANDSHAKE;
+    return advance(s);
 }
 
 void session_end(struct load_session *s, const char *why)

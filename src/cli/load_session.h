@@ -31,7 +31,7 @@ struct load {
     enum sasl_mechanism mechanism;      /* to log in with; SASL_MECHANISM_COUNT: not chosen */
     uint64_t           left;            /* messages that no connection has taken yet */
     uint64_t           recipient;       /* number of the next one */
-    struct host_offers offers;          /* of the first answer to EHLO, and the first under TLS */
+    struct host_offers offers[2];       /* of the first answer to EHLO in clear, and under TLS */
     bool               offers_known[2];
     bool               unsent;          /* time was up before all messages had been taken */
     const char        *hopeless;        /* why no session can succeed, or NULL */
@@ -62,6 +62,9 @@ struct load_session {
     int64_t           *started;         /* ns, a slot for each message that can be on its way */
     char              *room;            /* envelopes of those, a slot each */
 };
+
+/* session_offers - what the server offers to such as this one is now */
+struct host_offers *session_offers(const struct load_session *s);
 
 /* sessions_new - so many, all closed; freed with sessions_free. NULL: no memory. */
 struct load_session *sessions_new(struct load *load, size_t n);

@@ -26,8 +26,8 @@ struct load_tally {
     int64_t          opening;           /* ns until all idle sessions were open */
     bool             interrupted;       /* by a signal */
     char             trouble[200];      /* the first refusal or failure, clean */
-    struct histogram message;           /* of what was accepted: MAIL written to its last reply; of a handshake: TCP
-                                         * connected to TLS open */
+    struct histogram message;           /* of what was accepted: MAIL written to its last reply; of a handshake:
+                                         * connect(2) to TLS open, or to the greeting */
     struct histogram connection;        /* from connect(2) to the first message's last reply */
 };
 

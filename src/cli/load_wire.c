@@ -71,6 +71,8 @@ bool wire_open(struct wire *w, struct wire_target *t, void *user)
 
 void wire_close(struct wire *w)
 {
+    if (w->tls != NULL)         /* QUIT was the farewell; without one its ticket would be spoilt */
+        SSL_set_shutdown(w->tls, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(w->tls);
     w->tls = NULL;
     if (w->fd >= 0)

@@ -375,20 +375,31 @@ void maildir_host(struct slice host)
         host_name[n] = '\0';
 }
 
-/* draft_name - never the same twice: time, process, counter, and 64 bits of
- * chance for clocks that go back and process ids that return (A198) */
+/* process_chance - 64 bits that no other process has, for process ids that return (A198) */
+
+static uint64_t process_chance(void)
+{
+    static _Atomic uint64_t chance;
+    uint64_t none = 0, fresh = 0;
+
+    if (atomic_load(&chance) != 0)
+        return atomic_load(&chance);
+    if (getrandom(&fresh, sizeof fresh, 0) != (ssize_t)sizeof fresh)
+        fresh = (uint64_t)clock_mono();
+    atomic_compare_exchange_strong(&chance, &none, fresh | 1);      /* the first one stays */
+    return atomic_load(&chance);
+}
+
+/* draft_name - never the same twice: time, process, and a counter, for clocks that go back */
 
 static void draft_name(struct draft *d)
 {
     static atomic_uint counter;
     int64_t now = clock_wall();
-    uint64_t chance = 0;
 
-    if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
-        chance = (uint64_t)clock_mono();
     snprintf(d->name, sizeof d->name, "%lld.M%dP%dQ%uR%016llx.%s",
              (long long)(now / 1000), (int)(now % 1000) * 1000, (int)getpid(),
-             atomic_fetch_add(&counter, 1), (unsigned long long)chance, host_name);
+             atomic_fetch_add(&counter, 1), (unsigned long long)process_chance(), host_name);
 }
 
 bool draft_create(struct draft *d, const struct maildir *m, struct why *why)

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "local/volume.h"
 
-enum { SLOW = 1000, PAUSE = 10 * 60 * 1000 };   /* ms */
+enum { SLOW = 1000 /* ms */, REST = 30 };
 
 static const unsigned long known[] = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC };
 
@@ -63,6 +63,8 @@ struct volume *volume_find(struct volumes *all, int fd)
     return &all->list[all->n++];
 }
 
+/* sync_whole - after a slow one it rests for REST times as long */
+
 static bool sync_whole(const struct volume *v)
 {
     int64_t begun = clock_mono(), now;
@@ -70,7 +72,7 @@ static bool sync_whole(const struct volume *v)
 
     now = clock_mono();
     if (now - begun > SLOW)
-        atomic_store(&paused_until, now + PAUSE);
+        atomic_store(&paused_until, now + (now - begun) * REST);
     return ok;
 }
 

@@ -11,6 +11,10 @@
  *
  * Bytes stay in `early` when the session does not take them yet, and in `late`
  * when they must wait for a write that is under way. Both are usually empty.
+ *
+ * What came from the socket in one piece is worked off in one turn, and all that is
+ * sealed meanwhile (the end of a handshake, replies, the farewell) gathers in `late`
+ * and goes with one system call when the turn ends.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -20,6 +24,7 @@ enum {
     SEALED_MAX = 68 << 10,      /* a piece of `out` as records */
     PIECE_MAX  = 64 << 10,
     LATE_MAX   = 64 << 10,
+    GATHER_MAX = 16 << 10,      /* so much does not wait for the end of a turn */
     OUT_KEEP   = 512,           /* bytes of `out` kept by an idle stream */
 };
 
@@ -28,6 +33,7 @@ struct stream_tls {
     struct tls_session *session;
     bool                secure;
     bool                more;           /* the owner has not been shown all that came */
+    bool                turning;        /* what is sealed gathers in `late` */
     struct buf          early, late;
     int                 trouble;        /* to be told with the next kick; 0: none */
     uv_timer_t          kick;
@@ -95,13 +101,20 @@ static void tls_trouble(struct stream *s, int status)
 
 /* --- to the socket -------------------------------------------------------- */
 
+/* waits - must sealed bytes stay here for now? */
+
+static bool waits(const struct stream *s)
+{
+    return s->writing || s->tls->turning;
+}
+
 /* sealed_begin - the buffer for what the session wants to send: as much as may
- * still wait behind a write that is under way */
+ * still wait */
 
 static struct buf sealed_begin(const struct stream *s)
 {
     size_t late = s->tls->late.n;
-    size_t room = !s->writing ? SEALED_MAX : late < LATE_MAX ? LATE_MAX - late : 0;
+    size_t room = !waits(s) ? SEALED_MAX : late < LATE_MAX ? LATE_MAX - late : 0;
 
     return (struct buf){ .p = sealed_bytes, .cap = SEALED_MAX, .max = room };
 }
@@ -112,7 +125,7 @@ static void sealed_send(struct stream *s, const struct buf *sealed)
 
     if (sealed->n == 0)
         return;
-    if (s->writing ? !buf_put(&s->tls->late, p, sealed->n) : !stream_send(s, p, sealed->n))
+    if (waits(s) ? !buf_put(&s->tls->late, p, sealed->n) : !stream_send(s, p, sealed->n))
         tls_trouble(s, UV_ENOMEM);
 }
 
@@ -144,9 +157,11 @@ static bool seal(struct stream *s)
 
 void tls_flush(struct stream *s)
 {
-    late_send(s);
+    if (!s->tls->turning)
+        late_send(s);
     while (s->tls->secure && s->out.n > 0 && !s->writing && seal(s))
-        ;
+        if (s->tls->late.n >= GATHER_MAX)
+            late_send(s);
     if (tls_session_state(s->tls->session) == TLS_FAILED && s->error == 0)
         on_wake(s->tls);
     buf_shrink(&s->out, OUT_KEEP);
@@ -160,11 +175,12 @@ void tls_farewell(struct stream *s)
     tls_session_wire(s->tls->session, &none, &sealed);
     tls_goodbye(s->tls->session);
     sealed_send(s, &sealed);
+    late_send(s);
 }
 
 size_t tls_pending(const struct stream *s)
 {
-    return s->tls->late.n;
+    return s->writing ? s->tls->late.n : 0;
 }
 
 /* --- from the socket ------------------------------------------------------ */
@@ -226,19 +242,33 @@ static bool show_all(struct stream *s, struct slice *in)
     return true;
 }
 
-/* tls_turn - do all that can be done with what has come. Afterwards s->tls may be
- * NULL: the owner has closed the stream. */
+/* turn - do all that can be done with what has come. False: the stream is gone. */
 
-static void tls_turn(struct stream *s, struct slice *in)
+static bool turn(struct stream *s, struct slice *in)
 {
     if (!s->tls->secure && shake(s, in)) {
         s->event(s, STREAM_SECURE);
         if (s->closing || s->finishing)
-            return;
+            return false;
         stream_flush(s);
     }
-    if (s->tls->secure && !show_all(s, in))
+    return !s->tls->secure || show_all(s, in);
+}
+
+/* tls_turn - the same, and send what was gathered. Afterwards s->tls may be NULL: the
+ * owner has closed the stream. */
+
+static void tls_turn(struct stream *s, struct slice *in)
+{
+    struct stream_tls *tls = s->tls;
+    bool open;
+
+    tls->turning = true;
+    open = turn(s, in);
+    tls->turning = false;
+    if (!open)
         return;
+    late_send(s);
     if (tls_session_state(s->tls->session) == TLS_FAILED)
         tls_failed(s);
     else if (tls_session_state(s->tls->session) == TLS_ENDED && !s->eof)
@@ -271,6 +301,9 @@ void tls_ended(struct stream *s)
     tls_failed(s);
 }
 
+/* tls_wants - while a signature is awaited too: hardly anyone speaks then, and to stop
+ * and begin again would cost two system calls */
+
 bool tls_wants(const struct stream *s)
 {
     const struct stream_tls *tls = s->tls;
@@ -278,7 +311,7 @@ bool tls_wants(const struct stream *s)
     if (tls->early.n > 0)
         return false;
     return tls->secure ? s->want && !tls->more
-                       : tls_session_state(tls->session) == TLS_HANDSHAKE;
+                       : tls_session_state(tls->session) <= TLS_SIGNING;
 }
 
 bool tls_is_secure(const struct stream *s)
@@ -297,6 +330,8 @@ void tls_forget(struct stream *s)
 {
     struct stream_tls *tls = s->tls;
 
+    if (tls->turning)
+        late_send(s);
     s->tls = NULL;
     tls->stream = NULL;
     tls_session_free(tls->session);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include "base/buf.h"
 
+enum { PAGE = 4096 };
+
 static bool refuse(struct buf *b)
 {
     b->full = true;
@@ -25,12 +27,12 @@ static bool make_room(struct buf *b, size_t n)
         b->start = 0;
         return true;
     }
-    cap = b->cap > 0 ? b->cap : 256;
+    cap = b->cap > 0 ? b->cap : b->paged ? PAGE : 256;
     while (cap < need && cap <= SIZE_MAX / 2)
         cap *= 2;
     if (cap > b->max)
         cap = b->max;
-    p = malloc(cap);
+    p = b->paged ? aligned_alloc(PAGE, (cap + PAGE - 1) / PAGE * PAGE) : malloc(cap);
     if (p == NULL)
         return refuse(b);
     if (b->n > 0)
@@ -110,5 +112,5 @@ void buf_shrink(struct buf *b, size_t keep)
 void buf_free(struct buf *b)
 {
     free(b->p);
-    *b = (struct buf){ .max = b->max };
+    *b = (struct buf){ .max = b->max, .paged = b->paged };
 }

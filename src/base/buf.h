@@ -16,9 +16,11 @@ struct buf {
     size_t cap;
     size_t max;     /* never hold more than this many bytes */
     bool   full;    /* something did not fit */
+    bool   paged;   /* its memory begins on a page: for writes around the cache */
 };
 
 #define BUF(limit) ((struct buf){ .max = (limit) })
+#define BUF_PAGED(limit) ((struct buf){ .max = (limit), .paged = true })
 
 /* buf_put - append bytes, all or nothing; nothing once full. False: full.
  * buf_put_more is the rest of it, for when there is no room yet. */

@@ -16,8 +16,8 @@
 enum {
     HEADER    = 8,
     FLAG_FD   = 1,
-    READ_ROOM = 64 << 10,
-    KEEP      = 256 << 10,      /* bytes of buffer kept when idle */
+    READ_ROOM = 256 << 10,     /* many small frames in one system call */
+    KEEP      = 1 << 20,        /* bytes of buffer kept when idle */
     ROUNDS    = 8,              /* reads in one turn: be fair to others */
 };
 

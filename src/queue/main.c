@@ -2,7 +2,7 @@
  *
  * One timer lets the core work when its time has come; everything that comes
  * in lets it work at the end of the turn. The journal's flush runs on a thread
- * of the pool, one at a time: what is appended meanwhile forms the next.
+ * of its own, one at a time: what is appended meanwhile forms the next.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 #include "ipc/child.h"
 #include "log/log.h"
 #include "queue/channels.h"
+#include "queue/flusher.h"
 
 enum { PATIENCE = 40 };      /* looks at a lock that is held, 50 ms apart */
 
@@ -28,8 +29,9 @@ struct shell {
     uv_check_t    check;        /* after the loop has waited: work, flush. Not later: what is
                                  * said to peers goes out before it waits again */
     uv_idle_t     idle;         /* while there is more to do: the loop does not wait */
-    uv_work_t     flush, chore;
-    bool          flushing, chored, wanted, work;
+    struct flusher flusher;
+    uv_work_t     chore;
+    bool          chored, wanted, work;
     int64_t       drain_until;
 };
 
@@ -42,37 +44,28 @@ static void now(struct shell *s)
 
 /* ---------------------------------------------------------------- flush -- */
 
-static void flush_start(struct shell *s);
-
-static void flush_work(uv_work_t *work)
+static void flush_work(void *user)
 {
-    struct shell *s = work->data;
+    struct shell *s = user;
 
     journal_flush_work(s->queue->journal);
 }
 
-static void flush_done(uv_work_t *work, int status)
-{
-    struct shell *s = work->data;
-
-    (void)status;
-    s->flushing = false;
-    now(s);
-    journal_flush_end(s->queue->journal);
-    s->work = true;
-    flush_start(s);
-}
+/* flush_start - what is waiting goes at once; what comes meanwhile forms the next */
 
 static void flush_start(struct shell *s)
 {
-    if (s->flushing || !journal_flush_begin(s->queue->journal))
-        return;
-    s->flushing = true;
-    s->flush.data = s;
-    if (uv_queue_work(s->child->loop, &s->flush, flush_work, flush_done) != 0) {
-        journal_flush_work(s->queue->journal);
-        flush_done(&s->flush, 0);
-    }
+    if (!s->flusher.busy && journal_flush_begin(s->queue->journal))
+        flusher_run(&s->flusher);
+}
+
+static void flush_done(void *user)
+{
+    struct shell *s = user;
+
+    now(s);
+    journal_flush_end(s->queue->journal);
+    s->work = s->wanted = true;     /* the next begins at the end of this turn */
 }
 
 static void chore_work(uv_work_t *work)
@@ -143,16 +136,17 @@ static void on_check(uv_check_t *check)
 {
     struct shell *s = check->data;
 
+    if (s->wanted) {
+        s->wanted = false;
+        flush_start(s);         /* first: the thread writes while the rest is done here */
+    }
     if (s->work) {
         now(s);
         s->work = queue_work(s->queue);
         chore_start(s);
         arm(s);
     }
-    if (s->wanted)
-        flush_start(s);
-    s->wanted = false;
-    if (s->work)
+    if (s->work || (s->wanted && !s->flusher.busy))
         uv_idle_start(&s->idle, nothing);
     else
         uv_idle_stop(&s->idle);
@@ -219,6 +213,7 @@ static bool begin(struct child *child)
     uv_check_init(child->loop, &s->check);
     uv_idle_init(child->loop, &s->idle);
     uv_idle_start(&s->idle, nothing);
+    flusher_start(&s->flusher, child->loop, flush_work, flush_done, s);
     s->timer.data = s->drain.data = s->check.data = s;
     uv_check_start(&s->check, on_check);
     return true;
@@ -251,9 +246,9 @@ static void look_drain(uv_timer_t *timer)
     struct shell *s = timer->data;
 
     now(s);
-    if (!(queue_idle(s->queue) && !s->flushing && !s->chored) && clock_mono() < s->drain_until)
+    if (!(queue_idle(s->queue) && !s->flusher.busy && !s->chored) && clock_mono() < s->drain_until)
         return;
-    if (s->flushing || s->chored)
+    if (s->flusher.busy || s->chored)
         return;                 /* never leave while a thread is writing */
     uv_timer_stop(timer);
     uv_check_stop(&s->check);
@@ -284,9 +279,10 @@ int queue_main(void)
     int status = child_run(&role);
 
     /* only now: until the loop has ended a peer may still speak */
-    if (shell.queue != NULL && !shell.flushing && !shell.chored)
+    if (shell.queue != NULL && !shell.flusher.busy && !shell.chored) {
+        flusher_stop(&shell.flusher);
         queue_close(shell.queue);
-    if (shell.queue != NULL && !shell.flushing && !shell.chored)
         disk_real_free(shell.disk);
+    }
     return status;
 }

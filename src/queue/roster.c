@@ -55,7 +55,7 @@ static bool grow(struct roster *r)
 
 bool roster_put(struct roster *r, void *member)
 {
-    if ((r->n + 1) * 8 > r->cap * 7 && !grow(r))
+    if ((r->n + 1) * 4 > r->cap * 3 && !grow(r))
         return false;
     r->slots[find(r, number_of(member))] = member;
     r->n++;

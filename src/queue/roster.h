@@ -1,6 +1,7 @@
 /* roster.h - things found by a number of 64 bits, which they begin with.
  *
- * An open-addressing table of pointers: 8 bytes a slot, at most 7/8 full.
+ * An open-addressing table of pointers: 8 bytes a slot, at most 3/4 full:
+ * looking for what is not there (as for every new commit) touches a member a step.
  * Numbers may be chosen by strangers, so they are mixed with a secret. The
  * first member of whatever is put in must be its uint64_t number (or a struct
  * that begins with it). Owns none of its members.

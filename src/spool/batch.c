@@ -18,7 +18,7 @@ struct journal_entry *item_entry(struct journal *j, const struct item *item)
 void batch_clear(struct batch *b)
 {
     buf_clear(&b->bytes);
-    buf_shrink(&b->bytes, 1 << 20);
+    buf_shrink(&b->bytes, WAITING_KEEP);
     b->nitems = b->nunits = 0;
 }
 
@@ -27,7 +27,7 @@ void batch_free(struct batch *b)
     buf_free(&b->bytes);
     free(b->items);
     free(b->units);
-    *b = (struct batch){ .bytes = BUF(WAITING_MAX) };
+    *b = (struct batch){ .bytes = BUF_PAGED(WAITING_MAX) };
 }
 
 struct unit *unit_begin(struct journal *j, struct batch *b, void *user)

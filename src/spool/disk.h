@@ -13,6 +13,9 @@ enum disk_open {
     DISK_READ   = 0,        /* existing, for reading */
     DISK_WRITE  = 1 << 0,   /* existing, for reading and writing */
     DISK_CREATE = 1 << 1,   /* new; -EEXIST if there is one */
+    DISK_DIRECT = 1 << 2,   /* what is written will hardly be read soon: around the cache, if the
+                             * disk can. Whole sectors only, from memory that begins on a page;
+                             * not for reading. */
 };
 
 typedef void disk_name_f(void *user, const char *name);
@@ -37,6 +40,7 @@ struct disk {
     int     (*lock)(void *ctx, const char *name, unsigned *holder); /* -EWOULDBLOCK: held by pid *holder */
     int64_t (*free_bytes)(void *ctx);
     int     (*fd)(void *ctx, int handle);   /* a descriptor to pass on, or -errno (simulation) */
+    void    (*sync_soon)(void *ctx, int handle);    /* begin what sync will wait for; or NULL */
 };
 
 /* disk_real - the file system under `spool` (made if missing, mode 0700). NULL

@@ -41,7 +41,18 @@ static int real_open(void *ctx, const char *name, unsigned how)
     do
         fd = openat(dir_of(ctx), name, flags, 0600);
     while (fd < 0 && errno == EINTR);
+    if (fd >= 0 && (how & DISK_DIRECT))
+        fcntl(fd, F_SETFL, O_DIRECT);       /* some file systems cannot: then not */
     return result(fd);
+}
+
+/* refused_direct - does this disk want other pieces than ours? Then with the cache. */
+
+static bool refused_direct(int handle)
+{
+    int flags = errno == EINVAL ? fcntl(handle, F_GETFL) : -1;
+
+    return flags >= 0 && (flags & O_DIRECT) && fcntl(handle, F_SETFL, flags & ~O_DIRECT) == 0;
 }
 
 static int real_close(void *ctx, int handle)
@@ -57,7 +68,7 @@ static ssize_t real_write(void *ctx, int handle, struct slice bytes, uint64_t at
     (void)ctx;
     do
         n = pwrite(handle, bytes.p, bytes.n, (off_t)at);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && (errno == EINTR || refused_direct(handle)));
     return n < 0 ? -errno : n;
 }
 
@@ -84,7 +95,7 @@ static ssize_t real_read(void *ctx, int handle, char *to, size_t n, uint64_t at)
  * never written turns the first sync after an append into a metadata write. */
 static int real_reserve(void *ctx, int handle, uint64_t size)
 {
-    static const char zeros[1 << 16];
+    static _Alignas(4096) char zeros[1 << 20];
     uint64_t at = 0;
     ssize_t n;
     int r = posix_fallocate(handle, 0, (off_t)size);
@@ -232,6 +243,12 @@ static int real_fd(void *ctx, int handle)
     return handle;
 }
 
+static void real_sync_soon(void *ctx, int handle)
+{
+    (void)ctx;
+    sync_file_range(handle, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 /* make_spool - the directory itself, durable in its parent */
 
 static int make_spool(const char *spool)
@@ -268,6 +285,7 @@ struct disk *disk_real(const char *spool, int *error)
         r, real_open, real_close, real_reserve, real_write, real_read, real_size,
         real_truncate, real_sync, real_rename, real_unlink, real_list,
         real_make_dir, real_sync_dir, real_lock, real_free_bytes, real_fd,
+        real_sync_soon,
     } };
     *error = -make_spool(spool);
     if (*error == 0) {

@@ -50,7 +50,7 @@ static void item_place(struct journal *j, struct item *item)
 
 static bool take(struct journal *j, size_t n)
 {
-    struct batch rest = { .bytes = BUF(WAITING_MAX) }, empty = j->flush.batch;
+    struct batch rest = { .bytes = BUF_PAGED(WAITING_MAX) }, empty = j->flush.batch;
 
     if (n == j->waiting.nunits) {
         j->flush.batch = j->waiting;
@@ -151,6 +151,11 @@ bool journal_flush_begin(struct journal *j)
     return true;
 }
 
+enum {
+    PAGE = 4096,            /* where memory begins that is written around the cache */
+    OPEN_MAX = 32,          /* lent files open at once */
+};
+
 /* --- the work, on any thread ----------------------------------------------- */
 
 static bool fail(struct flush *f, int error, const char *doing)
@@ -162,6 +167,35 @@ static bool fail(struct flush *f, int error, const char *doing)
     return why_errno(&f->why, doing, name);
 }
 
+/* large_of - the item of a unit whose body is in a lent file, or NULL */
+
+static struct item *large_of(const struct batch *b, const struct unit *u)
+{
+    return u->error == 0 && u->count == 1 && b->items[u->first].large != 0
+           ? &b->items[u->first] : NULL;
+}
+
+/* keep_some - the lent files of the units from `first` on, as many as may be open at
+ * once; where it stopped */
+
+static size_t keep_some(struct disk *disk, struct batch *b, size_t first, bool *moved)
+{
+    struct item *item;
+    size_t end, n = 0;
+
+    for (end = first; end < b->nunits && n < OPEN_MAX; end++)
+        if ((item = large_of(b, &b->units[end])) != NULL) {
+            b->units[end].error = -lent_open(disk, item);
+            n++;
+        }
+    for (size_t i = first; i < end && n > 0; i++)
+        if ((item = large_of(b, &b->units[i])) != NULL) {
+            b->units[i].error = -lent_keep(disk, item);
+            *moved |= b->units[i].error == 0;
+        }
+    return end;
+}
+
 /* keep_large - lent files become large/ID before the records that name them */
 
 static void keep_large(struct disk *disk, struct batch *b)
@@ -169,19 +203,11 @@ static void keep_large(struct disk *disk, struct batch *b)
     bool moved = false;
     int error;
 
-    for (size_t i = 0; i < b->nunits; i++) {
-        struct unit *u = &b->units[i];
-        const struct item *item = &b->items[u->first];
-
-        if (u->error != 0 || u->count != 1 || item->large == 0)
-            continue;
-        u->error = -lent_keep(disk, item->large, item->id, item->large_length, item->large_crc);
-        moved |= u->error == 0;
-    }
+    for (size_t at = 0; at < b->nunits; )
+        at = keep_some(disk, b, at, &moved);
     error = moved ? disk->sync_dir(disk->ctx, "large") : 0;
     for (size_t i = 0; i < b->nunits && error != 0; i++)
-        if (b->units[i].error == 0 && b->units[i].count == 1
-            && b->items[b->units[i].first].large != 0)
+        if (large_of(b, &b->units[i]) != NULL)
             b->units[i].error = -error;
 }
 
@@ -217,14 +243,16 @@ static bool write_at(struct disk *disk, struct flush *f, struct slice s, uint64_
 
 static bool open_fresh(struct disk *disk, struct flush *f)
 {
-    char name[NAME_MAX_BYTES], sector[SECTOR];
+    _Alignas(PAGE) char sector[SECTOR];
+    char name[NAME_MAX_BYTES];
     int error = 0;
 
     if (f->make) {
         if (!spare_make(disk, f->spare, f->size, &f->handle, &error))
             return fail(f, error, "make");
     } else {
-        f->handle = disk->open(disk->ctx, spare_name(f->spare, name), DISK_WRITE);
+        f->handle = disk->open(disk->ctx, spare_name(f->spare, name),
+                                DISK_WRITE | DISK_DIRECT);
         if (f->handle < 0)
             return fail(f, f->handle, "open");
     }
@@ -247,6 +275,20 @@ static bool name_fresh(struct disk *disk, struct flush *f)
     return error == 0 || fail(f, error, "sync the name of");
 }
 
+/* whole_sectors - the bytes, and zeros up to the end of the last sector: the next
+ * flush begins behind it */
+
+static struct slice whole_sectors(struct buf *b)
+{
+    size_t more = sector_up((uint32_t)b->n) - b->n;
+
+    if (more > 0 && buf_room(b, more) != NULL)
+        memset(b->p + b->start + b->n, 0, more);
+    else
+        more = 0;
+    return slice_of(b->p + b->start, b->n + more);
+}
+
 static bool flush_write(struct disk *disk, struct flush *f)
 {
     int error;
@@ -257,7 +299,7 @@ static bool flush_write(struct disk *disk, struct flush *f)
         return true;
     if (f->fresh && !open_fresh(disk, f))
         return false;
-    if (!write_at(disk, f, buf_view(&f->batch.bytes), f->start))
+    if (!write_at(disk, f, whole_sectors(&f->batch.bytes), f->start))
         return false;
     error = disk->sync(disk->ctx, f->handle);
     if (error != 0)

@@ -147,6 +147,33 @@ int index_make(struct disk *disk, uint32_t number, uint32_t end, uint32_t durabl
     return image->n == 0 ? -ENOMEM : 0;
 }
 
+void index_begin(struct buf *image, struct index_head *head, uint32_t number)
+{
+    *head = (struct index_head){ .number = number };
+    buf_clear(image);
+    put_head(image, head);
+}
+
+void index_note(struct buf *image, struct index_head *head, struct slice records, uint32_t at)
+{
+    struct making m = { wire_writer(image), head, 0 };
+    struct record_view r;
+
+    while (records.n >= RECORD_HEADER && record_head(records.p, head->number, &r)) {
+        r.payload = slice_of(records.p + RECORD_HEADER, r.length - RECORD_HEADER);
+        if (!make_entry(&m, &r, at))
+            return;
+        at += record_room(r.length);
+        records = slice_from(records, record_room(r.length));
+    }
+}
+
+void index_end(struct buf *image, struct index_head *head, uint32_t end)
+{
+    head->end = end;
+    seal(image, head);
+}
+
 static int write_all(struct disk *disk, int handle, struct slice s)
 {
     uint64_t at = 0;

@@ -29,6 +29,13 @@ bool index_read(struct disk *disk, uint32_t number, struct buf *image, struct in
 int index_make(struct disk *disk, uint32_t number, uint32_t end, uint32_t durable,
                struct buf *image, struct index_head *head, struct segment_scan *scan);
 
+/* The same while the segment is written: index_begin; index_note for each run of
+ * whole records, as they stand in the segment from `at`; index_end before it is
+ * written. Without memory image->full is set, and the image is worth nothing. */
+void index_begin(struct buf *image, struct index_head *head, uint32_t number);
+void index_note(struct buf *image, struct index_head *head, struct slice records, uint32_t at);
+void index_end(struct buf *image, struct index_head *head, uint32_t end);
+
 /* index_write - put the image beside the segment. Not synced: it is a cache. */
 int index_write(struct disk *disk, uint32_t number, const struct buf *image);
 

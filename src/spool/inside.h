@@ -11,6 +11,7 @@ enum {
 };
 
 #define WAITING_MAX ((size_t)512 << 20)     /* bytes collected and not yet taken by a flush */
+#define WAITING_KEEP ((size_t)4 << 20)      /* of which memory is kept for the next */
 
 /* Bits of journal_entry.flags that are the journal's own. */
 enum {
@@ -29,6 +30,8 @@ struct segment {
     bool     unsure;            /* its end as a name may not be durable: never reuse */
     int64_t  keep_until;        /* wall ms; not reclaimed before */
     uint64_t tried;             /* reclaims when cleaning last brought nothing, plus one */
+    struct buf image;           /* the index, as it grows with what we write; empty: made from the file */
+    struct index_head head;
 };
 
 /* A record on its way to the disk. */
@@ -41,6 +44,7 @@ struct item {
     struct journal_place  place, before;    /* before: of the outcome it follows */
     uint64_t              large, large_length;
     uint32_t              large_crc;
+    int                   lent;             /* handle of the lent file while it is being kept */
 };
 
 struct unit {
@@ -84,6 +88,7 @@ struct chore {
     bool            under_way;
     uint32_t        number, end, spare;
     bool            reuse, damaged;
+    bool            made;       /* the image is there: only write it */
     uint64_t        size;
     struct buf      image;
     struct index_head head;
@@ -116,7 +121,9 @@ struct journal {
     struct segment **segments;      /* ascending by number */
     size_t           nsegments, segment_cap;
     uint32_t         active;        /* appended to; 0: none yet */
-    int              handle;        /* of it */
+    int              handle;        /* of it, for writing */
+    uint32_t         reading;       /* the segment that was read last; 0: none */
+    int              reader;        /* handle of it */
     uint32_t         next_number, next_spare;
     uint32_t         spares[SPARES_KEPT];
     size_t           nspares;
@@ -164,6 +171,7 @@ bool cuts_take(struct journal *j);      /* in front of what waits; false: not no
 void cuts_done(struct journal *j);      /* they are durable */
 
 /* read.c */
+void journal_reader_close(struct journal *j);
 int  journal_read_record(struct journal *j, struct journal_place at, struct buf *to,
                          struct record_view *r);
 
@@ -172,7 +180,8 @@ bool recover(struct journal *j, struct why *why);
 
 /* lent.c */
 char *large_name(uint64_t id, char name[NAME_MAX_BYTES]);
-int lent_keep(struct disk *disk, uint64_t number, uint64_t id, uint64_t length, uint32_t crc);
+int lent_open(struct disk *disk, struct item *item);
+int lent_keep(struct disk *disk, const struct item *item);      /* and closes it */
 int lent_forget_all(struct disk *disk);
 
 /* quarantine.c */

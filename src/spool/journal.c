@@ -89,6 +89,9 @@ void journal_segment_drop(struct journal *j, struct segment *s)
 {
     size_t i = segment_at(j, s->number);
 
+    if (j->reading == s->number)
+        journal_reader_close(j);
+    buf_free(&s->image);
     j->nsegments--;
     memmove(&j->segments[i], &j->segments[i + 1], (j->nsegments - i) * sizeof *j->segments);
     free(s);
@@ -136,6 +139,7 @@ void journal_stats(const struct journal *j, struct journal_stats *s)
 
 static void journal_free(struct journal *j)
 {
+    journal_reader_close(j);
     while (j->nsegments > 0)
         journal_segment_drop(j, j->segments[j->nsegments - 1]);
     free(j->segments);
@@ -162,7 +166,7 @@ struct journal *journal_open(const struct journal_options *options, struct why *
         j->o.segment_size = SEGMENT_SIZE;
     assert(j->o.segment_size >= 4096 && j->o.segment_size <= (uint64_t)1 << 31
            && j->o.segment_size % SECTOR == 0);
-    j->waiting.bytes = j->flush.batch.bytes = BUF(WAITING_MAX);
+    j->waiting.bytes = j->flush.batch.bytes = BUF_PAGED(WAITING_MAX);
     j->chore.image = j->cleaner.image = BUF(j->o.segment_size * 2);
     j->handle = -1;
     j->next_number = 1;
@@ -176,15 +180,15 @@ struct journal *journal_open(const struct journal_options *options, struct why *
 
 void journal_close(struct journal *j)
 {
-    const struct segment *s = journal_segment(j, j->active);
-    struct segment_scan scan;
+    struct segment *s = journal_segment(j, j->active);
 
     assert(!j->flush.under_way && !j->chore.under_way);
     if (s != NULL) {
         j->disk->close(j->disk->ctx, j->handle);
-        if (index_make(j->disk, s->number, s->end, s->end, &j->chore.image, &j->chore.head, &scan) == 0
-            && j->chore.head.end == s->end)
-            index_write(j->disk, s->number, &j->chore.image);
+        if (s->image.n > 0) {
+            index_end(&s->image, &s->head, s->end);
+            index_write(j->disk, s->number, &s->image);
+        }
     }
     journal_free(j);
 }

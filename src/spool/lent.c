@@ -70,18 +70,30 @@ static int content_check(struct disk *disk, int handle, uint64_t length, uint32_
     return n < 0 ? (int)n : sum == crc ? 0 : -EBADMSG;
 }
 
-int lent_keep(struct disk *disk, uint64_t number, uint64_t id, uint64_t length, uint32_t crc)
+/* lent_open - it begins its way to the disk, so that those of one flush go together */
+
+int lent_open(struct disk *disk, struct item *item)
+{
+    char name[NAME_MAX_BYTES];
+
+    item->lent = disk->open(disk->ctx, lent_name(item->large, name), DISK_WRITE);
+    if (item->lent >= 0 && disk->sync_soon != NULL)
+        disk->sync_soon(disk->ctx, item->lent);
+    return item->lent < 0 ? item->lent : 0;
+}
+
+/* lent_keep - looks at the content while the disk is busy with it */
+
+int lent_keep(struct disk *disk, const struct item *item)
 {
     char from[NAME_MAX_BYTES], to[NAME_MAX_BYTES];
-    int handle = disk->open(disk->ctx, lent_name(number, from), DISK_WRITE), error;
+    int error = content_check(disk, item->lent, item->large_length, item->large_crc);
 
-    if (handle < 0)
-        return handle;
-    error = disk->sync(disk->ctx, handle);
     if (error == 0)
-        error = content_check(disk, handle, length, crc);
-    disk->close(disk->ctx, handle);
-    return error != 0 ? error : disk->rename(disk->ctx, from, large_name(id, to));
+        error = disk->sync(disk->ctx, item->lent);
+    disk->close(disk->ctx, item->lent);
+    return error != 0 ? error : disk->rename(disk->ctx, lent_name(item->large, from),
+                                             large_name(item->id, to));
 }
 
 int journal_large_open(struct journal *j, const struct journal_entry *e, uint64_t *length)

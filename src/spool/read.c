@@ -4,21 +4,30 @@
 #include "base/id.h"
 #include "spool/inside.h"
 
+void journal_reader_close(struct journal *j)
+{
+    if (j->reading != 0)
+        j->disk->close(j->disk->ctx, j->reader);
+    j->reading = 0;
+}
+
+/* journal_read_record - by a handle that is kept: what is read next is mostly near */
+
 int journal_read_record(struct journal *j, struct journal_place at, struct buf *to,
                         struct record_view *r)
 {
     char name[NAME_MAX_BYTES];
-    bool active = at.segment == j->active && j->active != 0;
-    int handle = active ? j->handle
-                        : j->disk->open(j->disk->ctx, segment_name(at.segment, name), DISK_READ);
-    int error;
+    int handle;
 
-    if (handle < 0)
-        return handle;
-    error = segment_record(j->disk, handle, at, to, r);
-    if (!active)
-        j->disk->close(j->disk->ctx, handle);
-    return error;
+    if (j->reading != at.segment) {
+        handle = j->disk->open(j->disk->ctx, segment_name(at.segment, name), DISK_READ);
+        if (handle < 0)
+            return handle;
+        journal_reader_close(j);
+        j->reading = at.segment;
+        j->reader = handle;
+    }
+    return segment_record(j->disk, j->reader, at, to, r);
 }
 
 /* unreadable - what was durable once and is not now is kept for a person */

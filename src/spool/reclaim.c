@@ -30,7 +30,7 @@ bool spare_make(struct disk *disk, uint32_t spare, uint64_t size, int *handle, i
 {
     char name[NAME_MAX_BYTES];
 
-    *handle = disk->open(disk->ctx, spare_name(spare, name), DISK_CREATE);
+    *handle = disk->open(disk->ctx, spare_name(spare, name), DISK_CREATE | DISK_DIRECT);
     *error = *handle < 0 ? *handle : disk->reserve(disk->ctx, *handle, size);
     if (*error == 0)
         return true;
@@ -347,7 +347,20 @@ static bool want_spare(struct journal *j)
         && j->disk->free_bytes(j->disk->ctx) > (int64_t)j->o.segment_size * 2;
 }
 
-static void chore_for(struct journal *j, enum chore_kind kind, const struct segment *s)
+/* take_image - the index that grew with the segment, if there is one */
+
+static bool take_image(struct chore *c, struct segment *s)
+{
+    if (s->image.n == 0)
+        return false;
+    index_end(&s->image, &s->head, s->end);
+    buf_free(&c->image);
+    c->image = s->image;
+    s->image = (struct buf){ 0 };
+    return c->image.n > 0;
+}
+
+static void chore_for(struct journal *j, enum chore_kind kind, struct segment *s)
 {
     struct chore *c = &j->chore;
 
@@ -359,6 +372,9 @@ static void chore_for(struct journal *j, enum chore_kind kind, const struct segm
     c->number = s != NULL ? s->number : 0;
     c->end = s != NULL ? s->end : 0;
     c->damaged = s != NULL && s->damaged;
+    c->made = kind == CHORE_INDEX && take_image(c, s);
+    if (kind == CHORE_RETIRE)
+        journal_reader_close(j);
     c->reuse = s != NULL && !s->abandoned && !s->damaged && j->nspares < SPARES_KEPT;
 }
 
@@ -404,8 +420,11 @@ static int work_spare(struct disk *disk, struct chore *c)
 static int work_index(struct disk *disk, struct chore *c)
 {
     struct segment_scan scan;
-    int error = index_make(disk, c->number, c->end, c->end, &c->image, &c->head, &scan);
+    int error;
 
+    if (c->made)
+        return index_write(disk, c->number, &c->image);
+    error = index_make(disk, c->number, c->end, c->end, &c->image, &c->head, &scan);
     if (error == 0 && (c->head.damaged || c->head.end != c->end))
         return -EBADMSG;
     return error != 0 ? error : index_write(disk, c->number, &c->image);

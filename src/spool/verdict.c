@@ -156,6 +156,15 @@ static bool flush_durable(struct journal *j)
         j->active = f->number;
         j->handle = f->handle;
     }
+    if (f->fresh) {
+        s->image = BUF(j->o.segment_size * 2);
+        index_begin(&s->image, &s->head, s->number);
+    }
+    index_note(&s->image, &s->head, buf_view(&f->batch.bytes), f->start);
+    if (s->image.full) {
+        buf_free(&s->image);    /* no memory: it will be made from the file */
+        s->image.max = 0;
+    }
     s->end = f->start + (uint32_t)f->batch.bytes.n;
     cuts_done(j);       /* every flush begins with those that there are */
     return true;
@@ -179,7 +188,7 @@ void journal_flush_end(struct journal *j)
     }
     b = f->batch;
     why = f->why;
-    f->batch = (struct batch){ .bytes = BUF(WAITING_MAX) };
+    f->batch = (struct batch){ .bytes = BUF_PAGED(WAITING_MAX) };
     f->under_way = false;
     batch_answer(j, &b, done, &why);
     batch_clear(&b);

@@ -636,7 +636,7 @@ static struct sim *bare(void)
     s->disk = (struct disk){
         s, sim_open, sim_close, sim_reserve, sim_write, sim_read, sim_size, sim_truncate,
         sim_sync, sim_rename, sim_unlink, sim_list, sim_make_dir, sim_sync_dir, sim_lock,
-        sim_free_bytes, sim_fd,
+        sim_free_bytes, sim_fd, NULL,
     };
     s->nodes = calloc(NODES_MAX, sizeof *s->nodes);
     assert(s->nodes != NULL);

@@ -355,6 +355,11 @@ size_t stream_pending(const struct stream *s)
     return s->out.n + s->sending.n + (s->tls != NULL ? tls_pending(s) : 0);
 }
 
+bool stream_blocked(const struct stream *s)
+{
+    return s->writing;
+}
+
 /* --- ends --------------------------------------------------------------- */
 
 static bool cannot_finish(const struct stream *s)

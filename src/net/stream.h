@@ -77,9 +77,11 @@ void stream_read(struct stream *s);
 void stream_pause(struct stream *s);
 
 /* stream_flush - send what is in `out`: at once if the socket takes it, the rest
- * as it does. stream_pending - bytes not yet taken by the system. */
+ * as it does. stream_pending - bytes not yet taken by the system; stream_blocked - because
+ * it would not take what was flushed: STREAM_DRAINED follows. */
 void stream_flush(struct stream *s);
 size_t stream_pending(const struct stream *s);
+bool stream_blocked(const struct stream *s);
 
 /* stream_error_text - after STREAM_FAILED: why, for the log. Of TLS it has the
  * library's words, and nothing that the other side wrote. */

@@ -142,7 +142,9 @@ void client_go(struct client *c)
 {
     if (c->over || c->secure_by != 0)
         return;
-    if (stream_pending(&c->stream) == 0 || c->stream.in.n == 0)
+    /* what waits unsent may be an answer from elsewhere: what came behind the message that it
+     * is about has its turn now, and both go out together */
+    if (!stream_blocked(&c->stream) || c->stream.in.n == 0)
         while (work(c))
             ;
     stream_flush(&c->stream);

@@ -1,7 +1,9 @@
 """A comparison: all rounds of a work, every server in turn, and what they come to."""
 import json
+import shutil
 import time
 
+import debs
 import figures
 import servers
 from rounds import Round
@@ -31,6 +33,8 @@ class Session:
             import certificates
             authority = certificates.Authority(self.place / f"keys-{work.key}")
             work.certificate = authority.sign(servers.DOMAIN, kind=work.key)
+        if work.slow_ms:
+            work.shim = str(shutil.copy(debs.BUILD / "bench/slowdisk.so", self.place))
 
     def one_round(self, work, kinds, number):
         found = {}

@@ -16,7 +16,7 @@ import measure
 import servers
 from ports import wait_until
 
-WARM, CALIBRATED = 100, 0.25        # messages; a load that took so long shows the speed
+WARM, FEWEST, CALIBRATED = 100, 8, 0.25     # messages; of a session; a load so long shows the speed
 DRAIN = 60                          # seconds that what was accepted may take to arrive
 LOAD_MOST = 100                     # seconds of one load
 
@@ -119,7 +119,7 @@ class Round:
         while took < CALIBRATED and n < cap:
             n = min(cap, n * 4)
             took, _ = self.run(n)
-        self.amounts[key] = max(WARM // 2, min(cap, round(n / took * self.seconds)))
+        self.amounts[key] = min(cap, max(FEWEST * self.work.sessions, round(n / took * self.seconds)))
         return self.amounts[key]
 
     # --- what is measured

@@ -33,14 +33,14 @@ class Job:
     sink: int = 0               # its port
     sessions: int = 50
     tls: tuple = ()             # paths: certificate, key
-    slow_ms: int = 0            # every sync takes so much longer
-    routes: dict = dataclasses.field(default_factory=dict)      # domain: port, beside DOMAIN
-    first: str = ""             # settings of Postrider, for one work
+    slow_ms: int = 0            # every sync takes so much longer,
+    shim: str = ""              # by this library
+    routes: dict = dataclasses.field(default_factory=dict)      # domain: "host:port" or "hold", beside DOMAIN
 
     def environment(self):
         if not self.slow_ms:
             return {}
-        return {"LD_PRELOAD": str(debs.BUILD / "bench/slowdisk.so"), "SLOWDISK_MS": str(self.slow_ms)}
+        return {"LD_PRELOAD": self.shim, "SLOWDISK_MS": str(self.slow_ms)}
 
 
 def files_below(*folders, pattern="*"):
@@ -102,10 +102,10 @@ class Postrider(Contestant):
         where = {"hold": f'route "{DOMAIN}" {{ via = hold }}',
                  "relay": f'route "{DOMAIN}" {{ via = "127.0.0.1:{job.sink}" }}',
                  "maildir": f'domain "{DOMAIN}" {{ recipients = any  deliver = "maildir:$mail/%d/%u" }}'}[job.does]
-        lines = [where, *[f'route "{domain}" {{ via = "127.0.0.1:{port}" }}' for domain, port in job.routes.items()]]
+        lines = [where, *[f'route "{domain}" {{ via = "{via}" }}' for domain, via in job.routes.items()]]
         if job.tls:
             lines.append(f'tls "{DOMAIN}" {{ certificate = "{job.tls[0]}"  key = "{job.tls[1]}" }}')
-        return "\n".join([*lines, job.first])
+        return "\n".join(lines)
 
     def launch(self):
         self.server.start()
@@ -248,7 +248,7 @@ class Postfix(Unpacked):
 
     def make(self):
         job = self.job
-        routes = {domain: f"smtp:[127.0.0.1]:{port}" for domain, port in job.routes.items()}
+        routes = {}
         if job.does != "maildir":
             routes[DOMAIN] = f"smtp:[127.0.0.1]:{job.sink or 9}"
         mailboxes = [DOMAIN] if job.does == "maildir" else []

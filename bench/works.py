@@ -23,10 +23,15 @@ class Work:
     slow_ms: int = 0
     floor: bool = True              # is there a floor for it?
     goals: tuple = ()
+    rounds: int = 100               # at most
+    drive: str = "plain"            # see comparison.py
+    points: tuple = ()              # along which cost grows
     certificate: tuple = ()         # filled in when the comparison begins
+    shim: str = ""                  # the same
 
     def job(self):
-        return servers.Job(does=self.does, sessions=self.sessions, tls=self.certificate, slow_ms=self.slow_ms)
+        return servers.Job(does=self.does, sessions=self.sessions, tls=self.certificate, slow_ms=self.slow_ms,
+                           shim=self.shim)
 
     def options(self, n):
         """Of `postrider load`, for n messages."""
@@ -43,14 +48,41 @@ def against(measure, peer, floor):
     return tuple(goals + ([Goal(measure, "floor", at_least=floor)] if floor else []))
 
 
+ONCE = {"per_connection": 1}
+HANDSHAKES = dict(load={"tls": True, "handshakes": True}, handshakes=True, traced=0, most=20_000,
+                  goals=against("handshakes", 1.6, 0.60) + (Goal("per_cpu_second", "peer", at_least=3),))
+IDLE = dict(drive="idle", load=ONCE, most=3000, rounds=3, traced=0, floor=False)
+SERVED = Goal("served", at_least=0.9)
+FLAT = (Goal("flatness", at_least=0.9),)
+
 WORKS = [
     Work("accept-kept", "accept to disk, many messages a connection",
          goals=against("rate", 14, 0.70) + against("per_cpu_second", 25, 0.50)),
-    Work("accept-once", "accept to disk, one message a connection", load={"per_connection": 1},
-         goals=against("rate", 7, 0.65)),
+    Work("accept-once", "accept to disk, one message a connection", load=ONCE, goals=against("rate", 7, 0.65)),
     Work("relay", "accept and relay to a sink over kept connections", does="relay", floor=False,
          goals=against("rate", 8, None)),
-    Work("maildir", "accept and deliver to 100 Maildirs", does="maildir", floor=False,
-         goals=against("rate", 4, None)),
+    Work("maildir", "accept and deliver to 100 Maildirs", does="maildir", floor=False, goals=against("rate", 4, None)),
+    Work("accept-1m", "accept messages of 1 MiB, 10 sessions", sessions=10, size=MiB, most=700, traced=40,
+         goals=against("mb_per_second", 1.7, 0.80)),
+    Work("accept-tls", "accept over TLS, kept connections", key="ec", load={"tls": True}, goals=against("rate", 8, None)),
+    Work("bdat", "accept by pipelined BDAT, kept connections", load={"pipelining": True, "bdat": True}, traced=2000,
+         goals=against("rate", 25, 0.60)),
+    Work("latency", "one session, one message a connection, connect to 250", sessions=1, load=ONCE, latency=True,
+         most=5000, traced=0, goals=(Goal("latency_median", "peer", at_most=0.5), Goal("latency_p99", "peer", at_most=0.5))),
+    Work("handshake-p256", "STARTTLS handshakes, P-256, 50 sessions", key="ec", **HANDSHAKES),
+    Work("handshake-rsa", "STARTTLS handshakes, RSA-2048, 50 sessions", key="rsa", **HANDSHAKES),
+    Work("idle", "20,000 idle sessions", goals=(Goal("bytes_each", at_most=4), SERVED), **IDLE),
+    Work("idle-tls", "20,000 idle sessions with TLS", key="ec", goals=(Goal("bytes_each", at_most=24), SERVED), **IDLE),
+    Work("waiting", "1,000,000 messages waiting", drive="waiting", rounds=1, traced=0, floor=False,
+         goals=(Goal("memory", at_most=160), Goal("restart", at_most=5))),
+    Work("slow-disk-50", "every sync takes 2 ms longer, 50 sessions", slow_ms=2, traced=0, goals=against("rate", 5, None)),
+    Work("slow-disk-200", "every sync takes 2 ms longer, 200 sessions", slow_ms=2, sessions=200, traced=0,
+         goals=against("rate", 10, None)),
+    Work("growth-sessions", "accept to disk, by sessions", drive="growth-sessions", rounds=3, traced=0, goals=FLAT,
+         points=(1, 10, 50, 200, 1000, 5000)),
+    Work("growth-waiting", "accept and relay, by messages that wait for another host", drive="growth-waiting", does="relay",
+         rounds=2, traced=0, floor=False, goals=FLAT, points=(1000, 10_000, 100_000, 1_000_000)),
+    Work("growth-destinations", "accept and relay, by destinations of which one is dead", drive="growth-destinations",
+         does="relay", rounds=3, traced=0, floor=False, goals=FLAT, points=(1, 10, 100, 1000)),
 ]
 BY_NAME = {work.name: work for work in WORKS}

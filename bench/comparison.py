@@ -5,8 +5,14 @@ import time
 
 import debs
 import figures
+import growth
 import servers
 from rounds import Round
+from standing import IdleRound, WaitingRound
+
+
+# The kinds of rounds that are not several rounds themselves.
+DRIVES = {"plain": Round, "idle": IdleRound, "waiting": WaitingRound}
 
 
 class Session:
@@ -20,11 +26,11 @@ class Session:
     def do(self, work, machine):
         """One result for each peer (or one without any)."""
         self.prepare(work)
-        kinds = [servers.Postrider, *([servers.Floor] if work.floor else []), *self.peers]
-        rounds = [self.one_round(work, kinds, number) for number in range(self.args.rounds)]
+        peers = self.peers if work.drive in ("plain", "idle") else []
+        kinds = [servers.Postrider, *([servers.Floor] if work.floor else []), *peers]
+        rounds = [self.one_round(work, kinds, number) for number in range(min(self.args.rounds, work.rounds))]
         calls = self.count_calls(work, kinds)
-        peers = [kind.name for kind in self.peers] or ["none"]
-        return [self.result(work, machine, rounds, calls, peer) for peer in peers]
+        return [self.result(work, machine, rounds, calls, peer) for peer in [kind.name for kind in peers] or ["none"]]
 
     def prepare(self, work):
         if self.args.messages:
@@ -37,11 +43,13 @@ class Session:
             work.shim = str(shutil.copy(debs.BUILD / "bench/slowdisk.so", self.place))
 
     def one_round(self, work, kinds, number):
+        if work.drive in growth.WAYS:
+            return growth.one_round(self, work, kinds, number)
         found = {}
         for kind in kinds:
-            with Round(work, kind, self.place / "round", self.amounts, self.args.seconds) as one:
+            with DRIVES[work.drive](work, kind, self.place / "round", self.amounts, self.args.seconds) as one:
                 found[kind.name] = one.measured()
-            self.say(f"{work.name} {number + 1}/{self.args.rounds}: {kind.name:10} {progress(found[kind.name])}")
+            self.say(f"{work.name} {number + 1}/{min(self.args.rounds, work.rounds)}: {kind.name:10} {progress(found[kind.name])}")
         return found
 
     def count_calls(self, work, kinds):
@@ -56,11 +64,14 @@ class Session:
     def result(self, work, machine, rounds, calls, peer):
         kept = {"postrider", "floor", peer}
         rounds = [{name: found for name, found in one.items() if name in kept} for one in rounds]
-        goals = [found for goal in work.goals if (found := goal.judge(rounds, peer))]
+        lines = growth.medians(rounds, work.points) if work.points else {}
+        judged = growth.judged(lines) if lines else rounds
+        goals = [found for goal in work.goals if (found := goal.judge(judged, peer))]
+        grown = {"points": work.points, "lines": lines} if lines else {}
         return {"work": work.name, "title": work.title, "peer": peer, "machine": machine,
                 "when": time.strftime("%Y-%m-%d %H:%M:%S %z"), "versions": versions(kept),
                 "summary": figures.summary(rounds), "goals": goals,
-                "calls": {name: found for name, found in calls.items() if name in kept}, "rounds": rounds}
+                "calls": {name: found for name, found in calls.items() if name in kept}, **grown, "rounds": rounds}
 
 
 def versions(names):
@@ -69,7 +80,7 @@ def versions(names):
 
 def progress(found):
     for measure in ("handshakes", "rate"):
-        if measure in found:
+        if measure in found and "cpu_us" in found:
             return f"{figures.number(found[measure])}/s, {found['cpu_us']:.0f} µs of CPU each"
     return ", ".join(f"{name} {value:.4g}" for name, value in found.items() if isinstance(value, (int, float)))
 

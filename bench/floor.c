@@ -1,9 +1,10 @@
 /* floor.c - the least program that could do a mail server's work of accepting mail.
  *
- *     floor [--port P] [--spool DIR] [--log-size MIB] [--sink] [--tls CERT KEY] [--json]
+ *     floor [--port P] [--address A] [--spool DIR] [--log-size MIB] [--sink]
+ *           [--tls CERT KEY] [--json]
  *
  * One process, one epoll, honest SMTP with PIPELINING, 8BITMIME, SIZE and CHUNKING
- * on 127.0.0.1; a message is answered when it is durable (floor_log.h). It has no
+ * on 127.0.0.1 or A; a message is answered when it is durable (floor_log.h). It has no
  * limits, no checks, no log lines, no queue and no recovery: a server that has them
  * is measured against what they cost. With --sink nothing is kept and everything is
  * answered at once. With --tls it offers STARTTLS, one process and one thread.
@@ -11,6 +12,7 @@
  * Prints "port N" when it is ready; on SIGUSR1 what it took so far, as one line of JSON;
  * on SIGTERM the same, and ends.
  */
+#include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
@@ -51,7 +53,7 @@ struct floor {
 };
 
 struct options {
-    const char *spool, *certificate, *key;
+    const char *address, *spool, *certificate, *key;
     uint64_t    log_size;
     uint16_t    port;
     bool        sink;
@@ -315,13 +317,14 @@ static void serve(struct floor *f)
 /* --- life ------------------------------------------------------------------- */
 
 /* Sessions inherit TCP_NODELAY from the listener: no call for each. */
-static int listen_on(uint16_t port)
+static int listen_on(const char *address, uint16_t port)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
     socklen_t n = sizeof a;
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
+    if (inet_pton(AF_INET, address, &a.sin_addr) != 1)
+        errx(64, "address %s", address);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (bind(fd, (struct sockaddr *)&a, n) < 0 || listen(fd, 65535) < 0
@@ -369,7 +372,7 @@ static void floor_open(struct floor *f, const struct options *o)
         f->log = log_open(o->spool, o->log_size, &f->durable);
         watch(f, EPOLL_CTL_ADD, f->durable, EPOLLIN | EPOLLET, &durable_mark);
     }
-    f->listener = listen_on(o->port);
+    f->listener = listen_on(o->address, o->port);
     watch(f, EPOLL_CTL_ADD, f->listener, EPOLLIN, &listener_mark);
     fflush(stdout);
 }
@@ -385,10 +388,12 @@ static void floor_close(struct floor *f)
         log_close(f->log);
 }
 
-enum option_id { OPTION_PORT = 1, OPTION_SPOOL, OPTION_LOG_SIZE, OPTION_SINK, OPTION_TLS, OPTION_JSON };
+enum option_id { OPTION_PORT = 1, OPTION_ADDRESS, OPTION_SPOOL, OPTION_LOG_SIZE, OPTION_SINK, OPTION_TLS,
+                 OPTION_JSON };
 
 static const struct option long_options[] = {
     { "port",     required_argument, NULL, OPTION_PORT },
+    { "address",  required_argument, NULL, OPTION_ADDRESS },
     { "spool",    required_argument, NULL, OPTION_SPOOL },
     { "log-size", required_argument, NULL, OPTION_LOG_SIZE },
     { "sink",     no_argument,       NULL, OPTION_SINK },
@@ -402,6 +407,7 @@ static void take_option(struct options *o, int id, char **words)
 {
     switch (id) {
     case OPTION_PORT:     o->port = (uint16_t)atoi(optarg); break;
+    case OPTION_ADDRESS:  o->address = optarg; break;
     case OPTION_SPOOL:    o->spool = optarg; break;
     case OPTION_LOG_SIZE: o->log_size = strtoull(optarg, NULL, 10) << 20; break;
     case OPTION_SINK:     o->sink = true; break;
@@ -415,13 +421,14 @@ static void take_option(struct options *o, int id, char **words)
         }
         /* fall through */
     default:
-        errx(64, "usage: floor [--port P] [--spool DIR] [--log-size MIB] [--sink] [--tls CERT KEY] [--json]");
+        errx(64, "usage: floor [--port P] [--address A] [--spool DIR] [--log-size MIB] [--sink]"
+                 " [--tls CERT KEY] [--json]");
     }
 }
 
 int main(int argc, char **argv)
 {
-    struct options o = { .spool = ".", .log_size = 256 << 20 };
+    struct options o = { .address = "127.0.0.1", .spool = ".", .log_size = 256 << 20 };
     static struct floor f;
     int id;
 

@@ -18,7 +18,7 @@ from ports import wait_until
 
 WARM, FEWEST, CALIBRATED = 100, 8, 0.25     # messages; of a session; a load so long shows the speed
 DRAIN = 60                          # seconds that what was accepted may take to arrive
-LOAD_MOST = 100                     # seconds of one load
+LOAD_TIME, LOAD_MOST = "60s", 1000      # of one load; seconds after which it hangs
 
 
 class Wrong(Exception):
@@ -26,34 +26,33 @@ class Wrong(Exception):
 
 
 def many_files():
-    """For the command that holds thousands of sessions."""
-    wanted = servers.FILES
+    """For the command that holds thousands of sessions: all that it may have."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(wanted, hard)))
-        return
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, servers.FILES), hard))
 
 
-def load_words(port, options):
+def load_words(to, options):
+    options = {name.replace("_", "-"): value for name, value in options.items()}
     words = [str(debs.BUILD / "postrider"), "load", "--json", "--quiet"]
     for name, value in options.items():
         words += [f"--{name}"] if value is True else [f"--{name}", str(value)] if value is not False else []
-    return [*words, f"127.0.0.1:{port}"]
+    return [*words, to]
 
 
 def load(port, **options):
-    """What `postrider load` reports; all must have been accepted."""
-    options = {name.replace("_", "-"): value for name, value in options.items()}
-    done = subprocess.run(load_words(port, options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    """What `postrider load` reports; all must have been accepted, and in LOAD_TIME."""
+    options = {"time": LOAD_TIME, **options}
+    words = load_words(f"127.0.0.1:{port}", options)
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, preexec_fn=many_files, timeout=LOAD_MOST)
     if done.returncode != 0:
-        raise Wrong(f"{' '.join(load_words(port, options)[1:])}: {(done.stdout + done.stderr).strip()[-500:]}")
+        raise Wrong(f"{' '.join(words[1:])}: {(done.stdout + done.stderr).strip()[-500:]}")
     return json.loads(done.stdout)
 
 
 class Round:
     """A server at work on one Work."""
+    sink_address = "127.0.0.1"
 
     def __init__(self, work, kind, place, amounts, seconds):
         self.work, self.kind = work, kind
@@ -62,7 +61,6 @@ class Round:
         self.sent = 0
 
     def __enter__(self):
-        shutil.rmtree(self.place, ignore_errors=True)
         self.place.mkdir(parents=True)
         os.chmod(self.place, 0o755)
         self.sink = self.server = None
@@ -74,12 +72,15 @@ class Round:
         return self
 
     def begin(self):
-        job = self.work.job()
-        if job.does == "relay":
-            self.sink = servers.Sink(self.place / "sink", servers.Job()).start()
-            job.sink = self.sink.port
+        if self.work.does == "relay":
+            self.sink = servers.Sink(self.place / "sink", servers.Job(address=self.sink_address)).start()
+        job = self.job()
+        job.sink = self.sink.port if self.sink else 0
         self.server = self.kind(self.place / "server", job)
         self.server.start()
+
+    def job(self):
+        return self.work.job()
 
     def __exit__(self, *_):
         for one in (self.server, self.sink):
@@ -101,9 +102,12 @@ class Round:
         return (ended - begun if ended else report["seconds"]), report
 
     def relayed(self):
-        def all_there():
-            return self.sink.taken() >= self.sent and time.time()
-        return wait_until(all_there, DRAIN, f"{self.sent} messages are at the sink", every=0.01)
+        return self.at_sink(self.sent)
+
+    def at_sink(self, wanted):
+        """When so many were there."""
+        return wait_until(lambda: self.sink.taken() >= wanted and time.time(), DRAIN,
+                          f"{wanted} messages are at the sink", every=0.01)
 
     def in_mailboxes(self):
         wait_until(lambda: self.server.delivered() >= self.sent, DRAIN, f"{self.sent} messages are in mailboxes", every=0.1)

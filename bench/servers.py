@@ -35,6 +35,8 @@ class Job:
     tls: tuple = ()             # paths: certificate, key
     slow_ms: int = 0            # every sync takes so much longer,
     shim: str = ""              # by this library
+    address: str = "127.0.0.1"  # of a sink
+    addresses: tuple = ()       # of Postrider, beside 127.0.0.1
     routes: dict = dataclasses.field(default_factory=dict)      # domain: "host:port" or "hold", beside DOMAIN
 
     def environment(self):
@@ -93,9 +95,13 @@ class Postrider(Contestant):
 
     def __init__(self, place, job):
         super().__init__(place, job)
-        self.server = SlowServer(self.place / "home", self.text(job), slow=job.environment(), **self.SECTIONS)
+        self.server = SlowServer(self.place / "home", self.text(job), self.listeners(job), slow=job.environment(), **self.SECTIONS)
         self.port = self.server.port
         self.mail = self.server.mail / DOMAIN
+
+    @staticmethod
+    def listeners(job):
+        return "\n".join(f'listen "{address}:$port" {{ role = mx }}' for address in ("127.0.0.1", *job.addresses))
 
     @staticmethod
     def text(job):
@@ -151,7 +157,7 @@ class Floor(Contestant):
 
     def words(self):
         tls = ["--tls", *self.job.tls] if self.job.tls else []
-        return [debs.BUILD / "bench/floor", "--spool", self.spool, "--json", *tls, *self.more]
+        return [debs.BUILD / "bench/floor", "--address", self.job.address, "--spool", self.spool, "--json", *tls, *self.more]
 
     def launch(self):
         self.output = self.place / "output"

@@ -21,6 +21,10 @@ def order(servers):
 
 def rows_of(result, titles):
     """[heading, rows...] of words"""
+    if "lines" in result:
+        return [["a second at", *[f"{point:,}" for point in result["points"]]],
+                *[[titles.get(server, server), *[number(rate) for rate in result["lines"][server]]]
+                  for server in order(result["lines"])]]
     summary, calls = result["summary"], result.get("calls", {})
     shown = [(measure, title) for measure, title in COLUMNS if any(measure in found for found in summary.values())]
     heading = ["", *[title for _, title in shown]] + (["calls", "syncs"] if calls else [])

@@ -1,9 +1,9 @@
 /* date.c - the names of days and months do not depend on the locale. */
-#include <stdio.h>
 #include <time.h>
 #include "base/date.h"
 #include "base/ascii.h"
 #include "base/cfws.h"
+#include "base/digits.h"
 
 static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 static const char months[][4] = {
@@ -25,22 +25,47 @@ static struct tm split(int64_t wall_ms)
     return t;
 }
 
+static char *put_digits(char *to, int v, unsigned width, char behind)
+{
+    to = digits_put(to, (unsigned)v, width);
+    *to++ = behind;
+    return to;
+}
+
+static char *put_name(char *to, const char name[4], const char *behind)
+{
+    return stpcpy(stpcpy(to, name), behind);
+}
+
+static char *put_clock(char *to, const struct tm *t)
+{
+    to = put_digits(to, t->tm_hour, 2, ':');
+    to = put_digits(to, t->tm_min, 2, ':');
+    return digits_put(to, (unsigned)t->tm_sec, 2);
+}
+
 char *date_text(int64_t wall_ms, char text[DATE_TEXT])
 {
     struct tm t = split(wall_ms);
+    char *p = put_name(text, days[t.tm_wday], ", ");
 
-    snprintf(text, DATE_TEXT, "%s, %02d %s %04d %02d:%02d:%02d +0000",
-             days[t.tm_wday], t.tm_mday, months[t.tm_mon], t.tm_year + 1900,
-             t.tm_hour, t.tm_min, t.tm_sec);
+    p = put_digits(p, t.tm_mday, 2, ' ');
+    p = put_name(p, months[t.tm_mon], " ");
+    p = put_digits(p, t.tm_year + 1900, 4, ' ');
+    p = put_clock(p, &t);
+    memcpy(p, " +0000", sizeof " +0000");
     return text;
 }
 
 char *date_stamp(int64_t wall_ms, char text[DATE_TEXT])
 {
     struct tm t = split(wall_ms);
+    char *p = put_digits(text, t.tm_year + 1900, 4, '-');
 
-    snprintf(text, DATE_TEXT, "%04d-%02d-%02dT%02d:%02d:%02dZ", t.tm_year + 1900, t.tm_mon + 1,
-             t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec);
+    p = put_digits(p, t.tm_mon + 1, 2, '-');
+    p = put_digits(p, t.tm_mday, 2, 'T');
+    p = put_clock(p, &t);
+    memcpy(p, "Z", sizeof "Z");
     return text;
 }
 

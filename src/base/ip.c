@@ -1,7 +1,7 @@
 /* ip.c - addresses in and out of their texts. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
+#include "base/digits.h"
 #include "base/ip.h"
 
 static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -40,11 +40,28 @@ bool ip_parse(struct slice text, struct ip *ip)
     return true;
 }
 
+/* text_v4 - with every message, so not inet_ntop(), which prints by format */
+
+static void text_v4(const uint8_t bytes[4], char *to)
+{
+    char room[DIGITS_TEXT];
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct slice part = digits_text(bytes[i], room);
+
+        memcpy(to, part.p, part.n);
+        to += part.n;
+        *to++ = i < 3 ? '.' : '\0';
+    }
+}
+
 char *ip_text(const struct ip *ip, char text[IP_TEXT])
 {
     text[0] = '\0';
-    if (ip->family != 0)
-        inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->bytes, text, IP_TEXT);
+    if (ip->family == 4)
+        text_v4(ip->bytes, text);
+    else if (ip->family != 0)
+        inet_ntop(AF_INET6, ip->bytes, text, IP_TEXT);
     return text;
 }
 
@@ -52,8 +69,7 @@ char *ip_literal(const struct ip *ip, char text[IP_TEXT + 8])
 {
     char plain[IP_TEXT];
 
-    snprintf(text, IP_TEXT + 8, "[%s%s]", ip->family == 6 ? "IPv6:" : "",
-             ip_text(ip, plain));
+    stpcpy(stpcpy(stpcpy(text, ip->family == 6 ? "[IPv6:" : "["), ip_text(ip, plain)), "]");
     return text;
 }
 

@@ -26,32 +26,53 @@ struct slice received_protocol(unsigned way)
                 [(way & RECEIVED_TLS) != 0][(way & RECEIVED_AUTH) != 0];
 }
 
-/* plain - nothing that has a meaning in a field; blanks only in comments */
-
-static bool plain(uint32_t point, bool blanks, bool utf8)
+/* Octets that have no meaning in a field; a blank has none in a comment. */
+static bool plain_octet(char c, bool blanks)
 {
-    if (point > 127)
-        return utf8 && utf8_shows(point);
-    return (point > ' ' || (blanks && point == ' ')) && point <= '~'
-        && strchr("();\\", (int)point) == NULL;
+    return c >= (blanks ? ' ' : '!') && c <= '~' && c != '(' && c != ')' && c != ';' && c != '\\';
+}
+
+/* plain_length - how many octets at the front go as they are */
+
+static size_t plain_length(struct slice s, bool blanks)
+{
+    size_t n = 0;
+
+    while (n < s.n && plain_octet(s.p[n], blanks))
+        n++;
+    return n;
+}
+
+/* put_strange - the character at the front of *rest, or '?' for it */
+
+static void put_strange(struct buf *out, struct slice *rest, bool utf8)
+{
+    struct slice before = *rest;
+    uint32_t point;
+
+    if (!utf8_next(rest, &point)) {
+        *rest = slice_from(before, 1);
+        point = 0;
+    }
+    if (point > 127 && utf8 && utf8_shows(point))
+        buf_put(out, before.p, before.n - rest->n);
+    else
+        buf_put(out, "?", 1);
 }
 
 /* put_text - text from outside as one word, or as the inside of a comment */
 
 static void put_text(struct buf *out, struct slice s, bool blanks, bool utf8)
 {
-    struct slice rest = slice_first(s, SHOWN), before;
-    uint32_t point;
+    struct slice rest = slice_first(s, SHOWN);
 
-    for (before = rest; rest.n > 0; before = rest) {
-        if (!utf8_next(&rest, &point)) {
-            rest = slice_from(rest, 1);
-            point = 0;
-        }
-        if (plain(point, blanks, utf8))
-            buf_put(out, before.p, before.n - rest.n);
-        else
-            buf_puts(out, "?");
+    while (rest.n > 0) {
+        size_t n = plain_length(rest, blanks);
+
+        buf_put(out, rest.p, n);
+        rest = slice_from(rest, n);
+        if (rest.n > 0)
+            put_strange(out, &rest, utf8);
     }
 }
 
@@ -64,7 +85,8 @@ static void put_comment(struct buf *out, const char *before, struct slice s)
 {
     if (s.n == 0)
         return;
-    buf_printf(out, "\r\n\t(%s", before);
+    buf_puts(out, "\r\n\t(");
+    buf_puts(out, before);
     put_text(out, s, true, false);
     buf_puts(out, ")");
 }
@@ -84,7 +106,8 @@ static void put_client(struct buf *out, const struct received *r)
         put_word(out, r, r->name);
         buf_puts(out, " ");
     }
-    buf_printf(out, "%s)", ip_literal(&r->client, literal));
+    buf_puts(out, ip_literal(&r->client, literal));
+    buf_puts(out, ")");
     put_comment(out, "using ", r->tls);
 }
 
@@ -107,7 +130,8 @@ bool received_write(const struct received *r, struct buf *out)
     buf_puts(out, "Received: from ");
     put_client(out, r);
     put_with(out, r);
-    buf_printf(out, " id %s", id_text(r->id, id));
+    buf_puts(out, " id ");
+    buf_puts(out, id_text(r->id, id));
     if (r->rcpt.n > 0) {
         buf_puts(out, "\r\n\tfor <");
         put_word(out, r, r->rcpt);
@@ -115,6 +139,8 @@ bool received_write(const struct received *r, struct buf *out)
     }
     if (r->prioritized)
         buf_printf(out, " PRIORITY %d", r->priority);
-    buf_printf(out, ";\r\n\t%s\r\n", date_text(r->now, date));
+    buf_puts(out, ";\r\n\t");
+    buf_puts(out, date_text(r->now, date));
+    buf_puts(out, "\r\n");
     return !out->full;
 }

@@ -1,7 +1,7 @@
 /* census.c - one table for each process in shared memory.
  *
- *     head   state of the key, key
- *     table  total, row 0 of BUCKETS counters, row 1 of BUCKETS counters
+ *     head   state of the key, key, the total of each slot side by side
+ *     table  row 0 of BUCKETS counters, row 1 of BUCKETS counters
  *     table  ...                                  one for each slot
  */
 #include <stdatomic.h>
@@ -9,19 +9,20 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/id.h"
 #include "base/map.h"
 #include "net/census.h"
 
 enum { BUCKETS = 4096, ROWS = 2, KEY_NONE = 0, KEY_MAKING, KEY_MADE };
 
 struct census_table {
-    _Atomic uint32_t total;
     _Atomic uint32_t rows[ROWS][BUCKETS];
 };
 
 struct census_head {
     _Atomic uint32_t    key_state;
     uint8_t             key[16];
+    _Atomic uint32_t    totals[ID_SLOTS];
     struct census_table tables[];
 };
 
@@ -51,7 +52,7 @@ bool census_open(struct census *c, int fd, unsigned slots, unsigned slot)
     void *p;
 
     *c = (struct census){ .slots = slots, .slot = slot };
-    if (fd < 0 || slot >= slots || fstat(fd, &st) < 0
+    if (fd < 0 || slot >= slots || slots > ID_SLOTS || fstat(fd, &st) < 0
         || (uint64_t)st.st_size < census_bytes(slots))
         return false;
     p = mmap(NULL, census_bytes(slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -99,7 +100,7 @@ void census_enter(struct census *c, const struct ip *client)
         return;
     t = &c->head->tables[c->slot];
     buckets_of(c, client, at);
-    atomic_fetch_add_explicit(&t->total, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->head->totals[c->slot], 1, memory_order_relaxed);
     for (int r = 0; r < ROWS; r++)
         atomic_fetch_add_explicit(&t->rows[r][at[r]], 1, memory_order_relaxed);
 }
@@ -113,9 +114,14 @@ void census_leave(struct census *c, const struct ip *client)
         return;
     t = &c->head->tables[c->slot];
     buckets_of(c, client, at);
-    count_down(&t->total);
+    count_down(&c->head->totals[c->slot]);
     for (int r = 0; r < ROWS; r++)
         count_down(&t->rows[r][at[r]]);
+}
+
+static uint32_t sessions_in(const struct census *c, unsigned slot)
+{
+    return atomic_load_explicit(&c->head->totals[slot], memory_order_relaxed);
 }
 
 uint64_t census_total(const struct census *c)
@@ -123,7 +129,7 @@ uint64_t census_total(const struct census *c)
     uint64_t n = 0;
 
     for (unsigned i = 0; c->head != NULL && i < c->slots; i++)
-        n += atomic_load_explicit(&c->head->tables[i].total, memory_order_relaxed);
+        n += sessions_in(c, i);
     return n;
 }
 
@@ -136,10 +142,18 @@ uint64_t census_of(const struct census *c, const struct ip *client)
         return 0;
     buckets_of(c, client, at);
     for (unsigned i = 0; i < c->slots; i++)
-        for (int r = 0; r < ROWS; r++)
+        for (int r = 0; r < ROWS && sessions_in(c, i) > 0; r++)
             sum[r] += atomic_load_explicit(&c->head->tables[i].rows[r][at[r]],
                                            memory_order_relaxed);
     return sum[0] < sum[1] ? sum[0] : sum[1];
+}
+
+bool census_crowded(const struct census *c, unsigned processes)
+{
+    enum { SLACK = 4 };
+
+    return c->head != NULL && processes > 1
+        && sessions_in(c, c->slot) > census_total(c) / processes + SLACK;
 }
 
 void census_forget(struct census *c, unsigned slot)
@@ -149,7 +163,7 @@ void census_forget(struct census *c, unsigned slot)
     if (c->head == NULL || slot >= c->slots)
         return;
     t = &c->head->tables[slot];
-    atomic_store(&t->total, 0);
+    atomic_store(&c->head->totals[slot], 0);
     for (int r = 0; r < ROWS; r++)
         for (int i = 0; i < BUCKETS; i++)
             atomic_store_explicit(&t->rows[r][i], 0, memory_order_relaxed);

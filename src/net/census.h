@@ -32,5 +32,9 @@ void census_leave(struct census *c, const struct ip *client);
 uint64_t census_total(const struct census *c);
 uint64_t census_of(const struct census *c, const struct ip *client);
 
+/* census_crowded - has this process clearly more than its share of the sessions, when so
+ * many processes take them? */
+bool census_crowded(const struct census *c, unsigned processes);
+
 /* census_forget - a process has died: its sessions are gone (for the master) */
 void census_forget(struct census *c, unsigned slot);

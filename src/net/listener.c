@@ -7,6 +7,7 @@
 enum {
     BATCH   = 32,       /* connections taken in one turn */
     REST_MS = 100,      /* without descriptors or memory: wait so long */
+    YIELD_MS = 1,       /* for another process to take what is there */
 };
 
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -26,10 +27,21 @@ static void on_rested(uv_timer_t *timer)
         uv_poll_start(&l->poll, UV_READABLE, on_readable);
 }
 
-static void listener_rest(struct listener *l)
+static void listener_rest(struct listener *l, unsigned ms)
 {
     uv_poll_stop(&l->poll);
-    uv_timer_start(&l->rest, on_rested, REST_MS, 0);
+    uv_timer_start(&l->rest, on_rested, ms, 0);
+}
+
+/* leave_to_others - true: not before we have waited for them */
+
+static bool leave_to_others(struct listener *l)
+{
+    if (l->yields == NULL || l->waited || !l->yields(l))
+        return false;
+    l->waited = true;
+    listener_rest(l, YIELD_MS);
+    return true;
 }
 
 /* accept_next - the next connection's descriptor, or -1 and errno */
@@ -84,10 +96,10 @@ static bool accept_one(struct listener *l)
         return false;
     case EMFILE: case ENFILE:
         turn_away(l);
-        listener_rest(l);
+        listener_rest(l, REST_MS);
         return false;
     case ENOBUFS: case ENOMEM: case EINVAL: case EBADF: case ENOTSOCK:
-        listener_rest(l);
+        listener_rest(l, REST_MS);
         return false;
     default:            /* that connection has died already: the next one */
         return true;
@@ -100,12 +112,13 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0) {
-        listener_rest(l);
+        listener_rest(l, REST_MS);
         return;
     }
     for (int i = 0; i < BATCH && l->fd >= 0; i++)
-        if (!accept_one(l))
-            return;
+        if (leave_to_others(l) || !accept_one(l))
+            break;
+    l->waited = l->waited && uv_is_active((uv_handle_t *)&l->rest);
 }
 
 bool listener_open(struct listener *l, uv_loop_t *loop, int fd, unsigned index,

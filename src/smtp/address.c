@@ -242,15 +242,23 @@ static size_t quoted_put(char *to, struct slice local)
 
 static bool text_make(struct mailbox *m, struct arena *arena)
 {
-    char local[2 * LOCAL_MAX + 2];
-    size_t n = m->local.n;
+    char local[2 * LOCAL_MAX + 2], *whole;
+    size_t n = m->local.n, at;
 
     if (n > 0 && dot_length(m->local, true) == n)
         memcpy(local, m->local.p, n);
     else
         n = quoted_put(local, m->local);
-    m->text = arena_printf(arena, "%.*s%s%.*s", (int)n, local,
-                           m->domain.n > 0 ? "@" : "", SLICE(m->domain));
+    at = m->domain.n > 0;
+    whole = arena_alloc(arena, n + at + m->domain.n + 1);
+    if (whole == NULL)
+        return false;
+    memcpy(whole, local, n);
+    if (at) {
+        whole[n] = '@';
+        memcpy(whole + n + 1, m->domain.p, m->domain.n);
+    }
+    m->text = slice_of(whole, n + at + m->domain.n);
     return !arena->spent;
 }
 

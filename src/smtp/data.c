@@ -1,7 +1,7 @@
 /* data.c - reading the text of a message, and where it ends.
  *
  *     state     what came before              next octet
- *     BEGIN     CRLF, or nothing yet          "." -> DOT (dropped); else TEXT
+ *     BEGIN     CRLF, or nothing yet          "." -> DOT (dropped); whole lines, BEGIN; else TEXT
  *     TEXT      inside a line                 CR -> CR; LF, NUL: fault, TEXT
  *     CR        TEXT, CR                      LF -> BEGIN; else fault, TEXT
  *     DOT       BEGIN, "."                    CR -> DOTCR (kept back); else TEXT
@@ -53,9 +53,34 @@ static void lengthen(struct data_reader *d, size_t n)
         d->faults |= DATA_LONG;
 }
 
+/* skip_lines - from the first octet of a line, pass over whole lines that need nothing
+ * done: they end with CRLF, are not too long, and what follows does not begin with a
+ * dot. Leaves r->p at the first octet of a line. */
+
+static void skip_lines(struct run *r)
+{
+    bool eight = false, plain = true;
+    const char *at;
+
+    while (plain && r->p < r->end && *r->p != '.') {
+        bool high = false;
+
+        at = scan_special(r->p, r->end, &high);
+        plain = r->end - at >= 2 && at[0] == '\r' && at[1] == '\n'
+             && (size_t)(at - r->p) <= r->d->line_max;
+        eight = eight || (plain && high);
+        r->p = plain ? at + 2 : r->p;
+    }
+    if (eight)
+        r->d->faults |= DATA_8BIT;
+}
+
 static unsigned at_begin(struct run *r)
 {
     r->d->line = 0;
+    skip_lines(r);
+    if (r->p == r->end)
+        return BEGIN;
     if (*r->p != '.')
         return TEXT;
     drop_octet(r);
@@ -138,9 +163,12 @@ void data_scan(struct data_reader *d, struct slice in)
     struct run r = { .d = d, .p = in.p, .end = slice_from(in, in.n).p };
 
     while (r.p < r.end) {
-        if (d->state == BEGIN)
+        if (d->state == BEGIN) {
             d->line = 0;
-        d->state = d->state == CR ? at_cr(&r) : at_text(&r);
+            skip_lines(&r);
+        }
+        if (r.p < r.end)
+            d->state = d->state == CR ? at_cr(&r) : at_text(&r);
     }
     d->size += in.n;
 }

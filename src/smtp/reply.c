@@ -40,6 +40,20 @@ enum reply_id reply_add(struct reply *r, enum reply_id id, const char *fmt, ...)
     return id;
 }
 
+enum reply_id reply_text(struct reply *r, enum reply_id id, struct slice a, struct slice b)
+{
+    size_t room = sizeof r->text - r->len;
+
+    r->id = id;
+    if (a.n + b.n >= room)
+        return id;
+    memcpy(r->text + r->len, a.p, a.n);
+    memcpy(r->text + r->len + a.n, b.p, b.n);
+    r->len += a.n + b.n;
+    r->text[r->len++] = '\0';
+    return id;
+}
+
 /* text_clean - a client's address or a filter's wording must not end our line */
 
 static size_t text_clean(char *to, const char *from, bool utf8)

@@ -140,6 +140,9 @@ unsigned reply_code(enum reply_id id);
 enum reply_id reply_add(struct reply *r, enum reply_id id, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* reply_text - the same, of two pieces and without printf: for replies to every message */
+enum reply_id reply_text(struct reply *r, enum reply_id id, struct slice a, struct slice b);
+
 /* reply_write - the bytes of a reply; `enhanced`: the client gets RFC 2034 codes */
 void reply_write(struct buf *out, const struct reply *r, bool enhanced);
 

@@ -1,5 +1,6 @@
 /* bdat.c - BDAT: a size, perhaps LAST, and so many octets. */
 #include <stdlib.h>
+#include "base/digits.h"
 #include "smtpd/bdat.h"
 #include "smtpd/intake.h"
 #include "smtpd/policy.h"
@@ -52,6 +53,7 @@ static void swallow(struct session *s, size_t n)
 static void finish(struct session *s)
 {
     static struct reply ok;
+    char size[DIGITS_TEXT];
 
     session_aside_end(s);
     if (s->chunk.refuse != REPLY_OK) {
@@ -60,7 +62,7 @@ static void finish(struct session *s)
         intake_finish(s);
     } else {
         ok.len = 0;
-        ok.id = reply_add(&ok, REPLY_CHUNK_OK, "%llu octets", (unsigned long long)s->chunk.size);
+        reply_text(&ok, REPLY_CHUNK_OK, digits_text((int64_t)s->chunk.size, size), SLICE_LIT(" octets"));
         session_say_reply(s, &ok);
         s->deadline = s->server->mono + s->server->conf->limits.command_timeout;
     }

@@ -254,6 +254,17 @@ static struct slice only_rcpt(const struct session *s)
     return r.original.n > 0 ? r.original : r.address;
 }
 
+/* body_room - memory for the text as it was declared, at once, and for our fields; most
+ * texts are small */
+
+static void body_room(struct session *s)
+{
+    enum { SMALL = 7 << 10, FIELDS = 1 << 10 };
+    uint64_t size = s->tx->wishes.size > 0 ? s->tx->wishes.size : SMALL;
+
+    buf_room(&s->body, FIELDS + (size < BODY_INLINE ? (size_t)size : SMALL));
+}
+
 void intake_begin(struct session *s, enum stage stage)
 {
     struct tx *tx = s->tx;
@@ -265,6 +276,7 @@ void intake_begin(struct session *s, enum stage stage)
     tx->window = server->mono;
     s->deadline = server->mono + server->conf->limits.data_timeout;
     s->messages++;
+    body_room(s);
     if (!received_write(&(struct received){
             .helo = s->helo, .client = s->client, .hostname = server->conf->hostname,
             .protocol = received_protocol(session_way(s)), .name = s->name,

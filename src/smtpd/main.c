@@ -1,7 +1,9 @@
 /* main.c - the smtpd process: listeners, sessions, and its three peers. */
 #include <limits.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sysexits.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "log/log.h"
 #include "smtpd/balancer.h"
@@ -307,6 +309,15 @@ static void on_crowd(struct listener *l, int fd, const struct ip *peer, uint16_t
     client_turn_away(fd, peer);
 }
 
+/* yields - sessions are spread over the processes, so that each core has its part */
+
+static bool yields(struct listener *l)
+{
+    const struct smtpd *d = l->user;
+
+    return census_crowded(&d->census, d->processes);
+}
+
 static bool listen_all(struct smtpd *d)
 {
     struct child *child = d->child;
@@ -318,6 +329,7 @@ static bool listen_all(struct smtpd *d)
         if (!listener_open(&d->listeners[i], child->loop, child->listeners[i], i, on_accept, d))
             return false;
         d->listeners[i].refuse = on_crowd;
+        d->listeners[i].yields = yields;
         child->listeners[i] = -1;
     }
     return true;
@@ -353,6 +365,16 @@ static int fd_most(void)
     return (int)(limit.rlim_cur / 2 > RESERVE ? limit.rlim_cur - RESERVE : limit.rlim_cur / 2);
 }
 
+/* processes_of - how many smtpd processes take connections in turn */
+
+static unsigned processes_of(const struct conf *conf)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t n = conf->processes.smtpd > 0 ? conf->processes.smtpd : (uint64_t)(cores > 0 ? cores : 1);
+
+    return n < UINT_MAX ? (unsigned)n : UINT_MAX;
+}
+
 static void timers_begin(struct smtpd *d)
 {
     uv_timer_init(d->child->loop, &d->sweep);
@@ -361,10 +383,21 @@ static void timers_begin(struct smtpd *d)
     uv_timer_start(&d->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 }
 
+/* memory_begin - bodies come and go with every message: what is free at the end of the
+ * heap is kept, up to a bound, and given back no more often than that */
+
+static void memory_begin(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 8 << 20);
+    mallopt(M_TOP_PAD, 256 << 10);
+}
+
 static bool begin(struct child *child)
 {
     struct smtpd *d = &smtpd;
 
+    memory_begin();
     d->child = child;
     child->user = d;
     d->server = (struct server){ .conf = child->conf, .world = &world, .ctx = d };
@@ -379,6 +412,7 @@ static bool begin(struct child *child)
     if (!census_open(&d->census, child->census, child->census_slots, child->slot))
         log_event(EVENT_CONFIG, LF_STR("why", "no census of sessions: each process counts its own"));
     d->fd_most = fd_most();
+    d->processes = processes_of(child->conf);
     timers_begin(d);
     if (!certificates_begin(&d->certificates, child))
         return false;

@@ -124,9 +124,9 @@ static bool seen_grow(struct seen *seen, struct arena *a)
     return true;
 }
 
-/* is_new - is this recipient not in the envelope yet? From now on it is. */
+/* mark - is this recipient not in the table yet? From now on it is. */
 
-static bool is_new(struct session *s, const struct recipient *r)
+static bool mark(struct session *s, const struct recipient *r)
 {
     uint64_t hash = hash_keyed(r->address) * 31 + hash_keyed(r->return_path);
     struct seen *seen = &s->tx->seen;
@@ -152,7 +152,19 @@ static void seen_again(struct session *s)
 
     s->tx->seen = (struct seen){ 0 };
     while (recipient_next(&w, &r))
-        is_new(s, &r);
+        mark(s, &r);
+}
+
+/* is_new - is this recipient not in the envelope yet? The first one always is, and
+ * mostly stays the only one: the table is made for the second. */
+
+static bool is_new(struct session *s, const struct recipient *r)
+{
+    if (s->tx->nrcpts == 0)
+        return true;
+    if (s->tx->seen.n == 0)
+        seen_again(s);
+    return mark(s, r);
 }
 
 static bool put_rcpt(struct session *s, const struct recipient *r)

@@ -391,7 +391,8 @@ void session_committed(struct session *s, enum committed how)
     reply.id = how == COMMITTED_FULL ? REPLY_DISK_FULL : REPLY_LOCAL_TROUBLE;
     s->tx->lent = (struct lent){ 0 };       /* the queue has it, or forgot it */
     if (how == COMMITTED_DONE) {
-        reply_add(&reply, REPLY_ACCEPTED, "Ok: queued as %s", id_text(s->tx->id, id));
+        reply_text(&reply, REPLY_ACCEPTED, SLICE_LIT("Ok: queued as "),
+                   slice_of(id_text(s->tx->id, id), ID_TEXT));
         log_accept(s);
         s->accepted++;
         s->junk = 0;

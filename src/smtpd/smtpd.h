@@ -17,6 +17,7 @@ struct smtpd {
     struct logins    logins;
     struct table_set tables;
     struct census    census;
+    unsigned         processes;         /* smtpd processes of this generation, us included */
     uint64_t         tickets;           /* of questions to the queue */
     struct id_maker  numbers;           /* of sessions */
     struct list      clients;

@@ -5,7 +5,10 @@
 #include "smtpd/intake.h"
 #include "smtpd/params.h"
 
-enum { KEEP = 4 << 10 };    /* bytes of a buffer kept between transactions */
+enum {                      /* bytes of a buffer kept until the next tick (session.c: slim) */
+    KEEP_RCPTS = 4 << 10,
+    KEEP_BODY  = 16 << 10,
+};
 
 bool tx_begin(struct session *s, const struct mailbox *sender, const struct wishes *wishes)
 {
@@ -41,8 +44,8 @@ void tx_drop(struct session *s)
     arena_reset(&s->arena);
     buf_clear(&s->rcpts);
     buf_clear(&s->body);
-    buf_shrink(&s->rcpts, KEEP);
-    buf_shrink(&s->body, KEEP);
+    buf_shrink(&s->rcpts, KEEP_RCPTS);
+    buf_shrink(&s->body, KEEP_BODY);
     session_enter(s, S_READY);
     s->deadline = s->server->mono + s->server->conf->limits.command_timeout;
 }

@@ -25,12 +25,13 @@ bool address_base(struct slice local, struct slice *base)
 
 char *table_name(enum table_kind kind, struct slice domain, char text[TABLE_NAME])
 {
-    static const char *const kinds[] = { [TABLE_RECIPIENTS] = "recipients",
-                                         [TABLE_ALIASES] = "aliases" };
+    static const char *const kinds[] = { [TABLE_RECIPIENTS] = "recipients:",
+                                         [TABLE_ALIASES] = "aliases:" };
+    char *p = stpcpy(text, kinds[kind]), *end = text + TABLE_NAME - 1;
 
-    snprintf(text, TABLE_NAME, "%s:%.*s", kinds[kind], SLICE(domain));
-    for (char *p = text; *p != '\0'; p++)
-        *p = ascii_lower(*p);
+    for (size_t i = 0; i < domain.n && p < end; i++)
+        *p++ = ascii_lower(domain.p[i]);
+    *p = '\0';
     return text;
 }
 

@@ -1,13 +1,14 @@
 /* floor.c - the least program that could do a mail server's work of accepting mail.
  *
- *     floor [--port P] [--address A] [--spool DIR] [--log-size MIB] [--sink]
- *           [--tls CERT KEY] [--json]
+ *     floor [--port P] [--address A] [--spool DIR] [--log-size MIB] [--page-cache]
+ *           [--sink] [--tls CERT KEY] [--json]
  *
  * One process, one epoll, honest SMTP with PIPELINING, 8BITMIME, SIZE and CHUNKING
  * on 127.0.0.1 or A; a message is answered when it is durable (floor_log.h). It has no
  * limits, no checks, no log lines, no queue and no recovery: a server that has them
- * is measured against what they cost. With --sink nothing is kept and everything is
- * answered at once. With --tls it offers STARTTLS, one process and one thread.
+ * is measured against what they cost. With --page-cache the log goes through the
+ * kernel's cache, which costs a copy more. With --sink nothing is kept and everything
+ * is answered at once. With --tls it offers STARTTLS, one process and one thread.
  *
  * Prints "port N" when it is ready; on SIGUSR1 what it took so far, as one line of JSON;
  * on SIGTERM the same, and ends.
@@ -56,7 +57,7 @@ struct options {
     const char *address, *spool, *certificate, *key;
     uint64_t    log_size;
     uint16_t    port;
-    bool        sink;
+    bool        sink, page_cache;
 };
 
 /* Marks of epoll for what is no session. */
@@ -156,6 +157,12 @@ static bool session_secure(struct floor *f, struct session *s, size_t left)
     return wire_secure(&s->wire, f->tls);
 }
 
+/* session_held - will what was said be sent with what waits for the disk? */
+static bool session_held(const struct floor *f, const struct session *s)
+{
+    return f->log != NULL && s->next_held[log_batch(f->log)] != NULL;
+}
+
 /* session_hear - false: the session ended */
 static bool session_hear(struct floor *f, struct session *s, const char *p, size_t n)
 {
@@ -173,7 +180,7 @@ static bool session_hear(struct floor *f, struct session *s, const char *p, size
         else if (event == TALK_QUIT)
             s->quit = true, n = 0;
     }
-    return session_send(f, s);
+    return session_held(f, s) || session_send(f, s);
 }
 
 /* --- the log ---------------------------------------------------------------- */
@@ -369,7 +376,7 @@ static void floor_open(struct floor *f, const struct options *o)
     if (o->sink) {
         f->scratch = malloc(LOG_READ);
     } else {
-        f->log = log_open(o->spool, o->log_size, &f->durable);
+        f->log = log_open(o->spool, o->log_size, !o->page_cache, &f->durable);
         watch(f, EPOLL_CTL_ADD, f->durable, EPOLLIN | EPOLLET, &durable_mark);
     }
     f->listener = listen_on(o->address, o->port);
@@ -388,14 +395,17 @@ static void floor_close(struct floor *f)
         log_close(f->log);
 }
 
-enum option_id { OPTION_PORT = 1, OPTION_ADDRESS, OPTION_SPOOL, OPTION_LOG_SIZE, OPTION_SINK, OPTION_TLS,
-                 OPTION_JSON };
+enum option_id {
+    OPTION_PORT = 1, OPTION_ADDRESS, OPTION_SPOOL, OPTION_LOG_SIZE, OPTION_PAGE_CACHE, OPTION_SINK, OPTION_TLS,
+    OPTION_JSON,
+};
 
 static const struct option long_options[] = {
     { "port",     required_argument, NULL, OPTION_PORT },
     { "address",  required_argument, NULL, OPTION_ADDRESS },
     { "spool",    required_argument, NULL, OPTION_SPOOL },
     { "log-size", required_argument, NULL, OPTION_LOG_SIZE },
+    { "page-cache", no_argument,     NULL, OPTION_PAGE_CACHE },
     { "sink",     no_argument,       NULL, OPTION_SINK },
     { "tls",      required_argument, NULL, OPTION_TLS },
     { "json",     no_argument,       NULL, OPTION_JSON },   /* as it always does */
@@ -412,6 +422,7 @@ static void take_option(struct options *o, int id, char **words)
     case OPTION_LOG_SIZE: o->log_size = strtoull(optarg, NULL, 10) << 20; break;
     case OPTION_SINK:     o->sink = true; break;
     case OPTION_JSON:     break;
+    case OPTION_PAGE_CACHE: o->page_cache = true; break;
     case OPTION_TLS:
         o->certificate = optarg;
         o->key = words[optind];
@@ -421,8 +432,8 @@ static void take_option(struct options *o, int id, char **words)
         }
         /* fall through */
     default:
-        errx(64, "usage: floor [--port P] [--address A] [--spool DIR] [--log-size MIB] [--sink]"
-                 " [--tls CERT KEY] [--json]");
+        errx(64, "usage: floor [--port P] [--address A] [--spool DIR] [--log-size MIB] [--page-cache]"
+                 " [--sink] [--tls CERT KEY] [--json]");
     }
 }
 

@@ -1,5 +1,6 @@
 /* floor_log.c - two batches: one fills while the other is written and synced. */
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -116,14 +117,29 @@ static void memory_get(struct batch *b)
     batch_reset(b);
 }
 
-struct log *log_open(const char *dir, uint64_t size, int *event_fd)
+/* Not every file system can do without its cache. */
+static int file_open(const char *dir, bool direct)
 {
-    struct log *l = calloc(1, sizeof *l);
+    enum { HOW = O_RDWR | O_CREAT | O_CLOEXEC };
     char path[4096];
+    int fd;
 
     snprintf(path, sizeof path, "%s/log", dir);
-    if (l == NULL || (l->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
+    fd = open(path, HOW | (direct ? O_DIRECT : 0), 0600);
+    if (fd < 0 && errno == EINVAL)
+        fd = open(path, HOW, 0600);
+    if (fd < 0)
         err(1, "%s", path);
+    return fd;
+}
+
+struct log *log_open(const char *dir, uint64_t size, bool direct, int *event_fd)
+{
+    struct log *l = calloc(1, sizeof *l);
+
+    if (l == NULL)
+        err(1, "memory");
+    l->fd = file_open(dir, direct);
     l->size = (size + BATCH - 1) / BATCH * BATCH;
     memory_get(&l->batch[0]);
     memory_get(&l->batch[1]);

@@ -1,8 +1,8 @@
 /* floor_log.h - what clients say, appended to a file that is written already.
  *
  * Input is read from the sockets straight into the batch that will be written,
- * each read behind a small header: nothing is copied until the kernel takes the
- * whole batch. One thread writes and syncs one batch while the next fills. The
+ * each read behind a small header, and from there the disk fetches it: nothing is
+ * copied once it left the socket (O_DIRECT, where the file system has it). One thread writes and syncs one batch while the next fills. The
  * file is zeroed beforehand (an extent that was never written makes the first
  * sync after each append a change of metadata) and used as a ring: the oldest
  * mail is overwritten, as if it were delivered. There is no recovery.
@@ -23,9 +23,9 @@ struct tally {
     uint64_t messages, recipients, octets;
 };
 
-/* log_open - make DIR/log and start the thread; `event_fd` (to poll, edge-triggered,
+/* log_open - make DIR/log and start the thread; direct: past the page cache; `event_fd` (to poll, edge-triggered,
  * never to read) tells that a batch is durable. Exits when it cannot. */
-struct log *log_open(const char *dir, uint64_t size, int *event_fd);
+struct log *log_open(const char *dir, uint64_t size, bool direct, int *event_fd);
 void        log_close(struct log *l);
 
 /* log_room - where the next read may go, and how much: at least LOG_READ, unless

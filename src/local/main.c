@@ -2,9 +2,9 @@
  *
  * Jobs come from the queue, gather while batches for their destination are
  * under way on worker threads, and form the next batch; so the busier it is,
- * the more messages share each wait for the disk. Two batches of a destination
- * may be under way, so that one is written while the other waits for the disk;
- * but no more, so that a file system that hangs holds up only its own mail. Every job is answered once, with a fate for each recipient. What is
+ * the more messages share each wait for the disk. When much waits, two batches
+ * of a destination are under way, so that one is written while the other waits
+ * for the disk; no more, so that a file system that hangs holds up only its own mail. Every job is answered once, with a fate for each recipient. What is
  * not answered (this process died) is later.
  *
  * The place of the privileged part: batch_deliver() is called with deliveries
@@ -13,6 +13,7 @@
  */
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include "ipc/child.h"
 #include "local/job.h"
 #include "local/show.h"
@@ -21,23 +22,34 @@
 enum {
     LANES         = 4,              /* batches at once: libuv has as many threads */
     LANES_EACH    = 2,              /* of them for one destination */
+    SECOND_LANE   = 128,            /* recipients that must wait before it gets the second */
     BATCH_RCPTS   = 512,            /* deliveries of one batch, at least one job */
     WAITING_BYTES = 256 << 20,      /* bodies in memory; beyond it: later */
     LEAVE_MS      = 20,             /* how often a draining process asks whether it may go */
 };
 
-/* One batch under way, of one destination. */
+/* What waits for one destination. They are few: each is a line of the configuration. */
+struct line {
+    struct list link;
+    struct list jobs;               /* oldest first */
+    size_t      recipients;         /* of these jobs */
+    unsigned    lanes;              /* that work for it now */
+    size_t      n;
+    char        name[];
+};
+
+/* One batch under way. */
 struct lane {
     uv_work_t         work;
+    struct line      *line;         /* whose jobs these are; NULL: idle */
     struct list       jobs;
-    bool              busy;
     struct delivery **batch;        /* the deliveries of all jobs, flat */
     size_t            n;
 };
 
 static struct local {
     struct child *child;
-    struct list   waiting;          /* jobs, oldest first */
+    struct list   lines;            /* the one that was served longest ago first */
     size_t        waiting_bytes;
     struct lane   lanes[LANES];
     uv_timer_t    leave;
@@ -74,11 +86,16 @@ static void answer(struct job *job)
     local_job_free(job);
 }
 
-/* --- batches -------------------------------------------------------------- */
+/* --- lines ---------------------------------------------------------------- */
 
 static struct job *job_of(struct list *node)
 {
     return LIST_OWNER(node, struct job, link);
+}
+
+static struct line *line_of(struct list *node)
+{
+    return LIST_OWNER(node, struct line, link);
 }
 
 static bool is_terminal(struct slice destination)
@@ -86,11 +103,67 @@ static bool is_terminal(struct slice destination)
     return slice_eq(destination, SLICE_LIT("terminal:"));
 }
 
+/* line_find - that of a destination, made when it is missing; NULL: no memory */
+
+static struct line *line_find(struct slice destination)
+{
+    struct line *line;
+
+    for (struct list *node = self.lines.next; node != &self.lines; node = node->next)
+        if (slice_eq(slice_of(line_of(node)->name, line_of(node)->n), destination))
+            return line_of(node);
+    line = calloc(1, sizeof *line + destination.n);
+    if (line == NULL)
+        return NULL;
+    line->n = destination.n;
+    memcpy(line->name, destination.p, destination.n);
+    list_init(&line->jobs);
+    list_push(&self.lines, &line->link);
+    return line;
+}
+
+static void line_put(struct line *line, struct job *job)
+{
+    list_push(&line->jobs, &job->link);
+    line->recipients += job->n;
+    self.waiting_bytes += job->size;
+}
+
+static void line_take(struct line *line, struct job *job)
+{
+    list_remove(&job->link);
+    line->recipients -= job->n;
+    self.waiting_bytes -= job->size;
+}
+
+/* line_may_begin - is there something to do, and a lane for it? If not, the next batch
+ * waits for one to end, and grows meanwhile. Terminals are shown on one by one. */
+
+static bool line_may_begin(const struct line *line)
+{
+    if (list_empty(&line->jobs))
+        return false;
+    if (line->lanes == 0)
+        return true;
+    return line->lanes < LANES_EACH && line->recipients >= SECOND_LANE
+        && !is_terminal(slice_of(line->name, line->n));
+}
+
+static void line_end_if_idle(struct line *line)
+{
+    if (!list_empty(&line->jobs) || line->lanes > 0)
+        return;
+    list_remove(&line->link);
+    free(line);
+}
+
+/* --- batches -------------------------------------------------------------- */
+
 static void work(uv_work_t *req)
 {
     struct lane *lane = req->data;
 
-    if (is_terminal(job_of(lane->jobs.next)->destination))
+    if (is_terminal(slice_of(lane->line->name, lane->line->n)))
         show_all(self.child->conf, lane->batch, lane->n);
     else
         batch_deliver(lane->batch, lane->n);
@@ -106,48 +179,39 @@ static void work_done(uv_work_t *req, int status)
         answer(LIST_OWNER(node, struct job, link));
     free(lane->batch);
     lane->batch = NULL;
-    lane->busy = false;
+    lane->line->lanes--;
+    line_end_if_idle(lane->line);
+    lane->line = NULL;
     lanes_start();
 }
 
-/* may_begin - may one more lane work for this destination? If not, its next batch
- * waits for one to end, and grows meanwhile. Terminals are shown on one by one. */
+/* line_next - the next one that may begin, which goes to the end; or NULL */
 
-static bool may_begin(struct slice destination)
+static struct line *line_next(void)
 {
-    size_t n = is_terminal(destination) ? 1 : LANES_EACH;
-
-    for (size_t i = 0; i < LANES; i++)
-        if (self.lanes[i].busy
-            && slice_eq(job_of(self.lanes[i].jobs.next)->destination, destination))
-            n--;
-    return n > 0;
-}
-
-static struct job *first_free(void)
-{
-    for (struct list *node = self.waiting.next; node != &self.waiting; node = node->next)
-        if (may_begin(job_of(node)->destination))
-            return job_of(node);
+    for (struct list *node = self.lines.next; node != &self.lines; node = node->next)
+        if (line_may_begin(line_of(node))) {
+            list_remove(node);
+            list_push(&self.lines, node);
+            return line_of(node);
+        }
     return NULL;
 }
 
-/* lane_take - move waiting jobs of one destination into the lane, in order */
+/* lane_take - move waiting jobs of the line into the lane, in order */
 
-static void lane_take(struct lane *lane, struct slice destination)
+static void lane_take(struct lane *lane, struct line *line)
 {
+    lane->line = line;
+    line->lanes++;
     lane->n = 0;
-    for (struct list *node = self.waiting.next, *next; node != &self.waiting; node = next) {
-        struct job *job = job_of(node);
+    while (!list_empty(&line->jobs)) {
+        struct job *job = job_of(line->jobs.next);
 
-        next = node->next;
-        if (!slice_eq(job->destination, destination))
-            continue;
         if (lane->n > 0 && lane->n + job->n > BATCH_RCPTS)
             break;
-        list_remove(node);
-        list_push(&lane->jobs, node);
-        self.waiting_bytes -= job->size;
+        line_take(line, job);
+        list_push(&lane->jobs, &job->link);
         lane->n += job->n;
     }
 }
@@ -170,13 +234,12 @@ static void lanes_start(void)
 {
     for (size_t i = 0; i < LANES; i++) {
         struct lane *lane = &self.lanes[i];
-        struct job *first = lane->busy ? NULL : first_free();
+        struct line *line = lane->line != NULL ? NULL : line_next();
 
-        if (first == NULL)
+        if (line == NULL)
             continue;
-        lane_take(lane, first->destination);
+        lane_take(lane, line);
         lane_lay_out(lane);
-        lane->busy = true;
         uv_queue_work(self.child->loop, &lane->work, work, work_done);  /* fails without `work` only */
     }
 }
@@ -184,9 +247,9 @@ static void lanes_start(void)
 static bool idle(void)
 {
     for (size_t i = 0; i < LANES; i++)
-        if (self.lanes[i].busy)
+        if (self.lanes[i].line != NULL)
             return false;
-    return list_empty(&self.waiting);
+    return list_empty(&self.lines);
 }
 
 /* --- the queue ------------------------------------------------------------ */
@@ -199,16 +262,18 @@ static bool ours(struct slice destination)
 
 static void take_job(struct job *job)
 {
+    struct line *line;
+
     if (!ours(job->destination)) {
         local_job_fail(job, "4.3.5", "local does not know this kind of destination", true);
         answer(job);
-    } else if (self.waiting_bytes + job->size > WAITING_BYTES) {
+    } else if (self.waiting_bytes + job->size > WAITING_BYTES
+               || (line = line_find(job->destination)) == NULL) {
         local_job_fail(job, "4.3.2", "too much mail is waiting for local delivery", true);
         answer(job);
     } else {
-        self.waiting_bytes += job->size;
-        list_push(&self.waiting, &job->link);
-        if (may_begin(job->destination))
+        line_put(line, job);
+        if (line_may_begin(line))
             lanes_start();
     }
 }
@@ -250,31 +315,39 @@ static bool receive(struct channel *c, uint32_t type, struct wire *w, int *fd)
     return child_receive_common(self.child, c, type, w);
 }
 
-/* forget - the queue has gone: jobs not begun are its again, the others are not answered */
+/* forget_waiting, forget_begun - the queue has gone: jobs not begun are its again, the
+ * others are not answered */
 
-static void forget(struct list *jobs, struct channel *c, bool begun)
+static void forget_waiting(struct line *line, struct channel *c)
 {
-    for (struct list *node = jobs->next, *next; node != jobs; node = next) {
-        struct job *job = LIST_OWNER(node, struct job, link);
+    for (struct list *node = line->jobs.next, *next; node != &line->jobs; node = next) {
+        struct job *job = job_of(node);
 
         next = node->next;
         if (job->from != c)
             continue;
-        job->from = NULL;
-        if (!begun) {
-            list_remove(node);
-            self.waiting_bytes -= job->size;
-            local_job_free(job);
-        }
+        line_take(line, job);
+        local_job_free(job);
     }
+}
+
+static void forget_begun(struct list *jobs, struct channel *c)
+{
+    for (struct list *node = jobs->next; node != jobs; node = node->next)
+        if (job_of(node)->from == c)
+            job_of(node)->from = NULL;
 }
 
 static void gone(struct channel *c, const char *why)
 {
     (void)why;
-    forget(&self.waiting, c, false);
+    for (struct list *node = self.lines.next, *next; node != &self.lines; node = next) {
+        next = node->next;
+        forget_waiting(line_of(node), c);
+        line_end_if_idle(line_of(node));
+    }
     for (size_t i = 0; i < LANES; i++)
-        forget(&self.lanes[i].jobs, c, true);
+        forget_begun(&self.lanes[i].jobs, c);
 }
 
 static void peer(struct child *child, struct channel *c)
@@ -289,7 +362,7 @@ static void peer(struct child *child, struct channel *c)
 static bool begin(struct child *child)
 {
     self.child = child;
-    list_init(&self.waiting);
+    list_init(&self.lines);
     for (size_t i = 0; i < LANES; i++) {
         list_init(&self.lanes[i].jobs);
         self.lanes[i].work.data = &self.lanes[i];
@@ -308,16 +381,26 @@ static void leave_if_idle(uv_timer_t *timer)
         child_leave(self.child, 0);
 }
 
+static void line_give_back(struct line *line)
+{
+    while (!list_empty(&line->jobs)) {
+        struct job *job = job_of(line->jobs.next);
+
+        line_take(line, job);
+        give_back(job);
+    }
+}
+
 /* drain - what was begun is delivered, or it would come twice; the rest is the
  * queue's again. A turn of the loop in between lets answers go. */
 
 static void drain(struct child *child, unsigned seconds)
 {
-    struct list *node;
-
-    while ((node = list_pop(&self.waiting)) != NULL)
-        give_back(job_of(node));
-    self.waiting_bytes = 0;
+    for (struct list *node = self.lines.next, *next; node != &self.lines; node = next) {
+        next = node->next;
+        line_give_back(line_of(node));
+        line_end_if_idle(line_of(node));
+    }
     self.leave_at = (int64_t)uv_now(child->loop) + (int64_t)seconds * 1000;
     uv_timer_start(&self.leave, leave_if_idle, LEAVE_MS, LEAVE_MS);
 }

@@ -21,7 +21,8 @@ struct wire_tls *wire_tls_open(const char *certificate, const char *key)
         errx(1, "TLS: %s and %s are no certificate and its key", certificate, key);
     SSL_CTX_set_session_cache_mode(t->context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(t->context, 0);
-    SSL_CTX_set_options(t->context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_options(t->context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_ciphersuites(t->context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384");   /* the cheaper first */
     SSL_CTX_set_mode(t->context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(t->context, 1);      /* a record's head and body in one read */
     return t;

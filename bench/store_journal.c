@@ -152,6 +152,7 @@ static void append(struct owner *o, const struct record *r)
         errx(1, "journal: too much is waiting");
 }
 
+/* The queue looks after its chores in every turn of its loop: about once a message. */
 static void owner_put(void *store, uint64_t id, struct octets envelope, struct octets body)
 {
     struct owner *o = store;
@@ -161,6 +162,7 @@ static void owner_put(void *store, uint64_t id, struct octets envelope, struct o
 
     *m = (struct mail){ { .id = id }, true };
     append(o, &r);
+    chore_go_on(o);
 }
 
 static void owner_remove(void *store, uint64_t id)
@@ -181,7 +183,6 @@ static void owner_commit(void *store)
         journal_flush_work(o->journal);
         journal_flush_end(o->journal);
     }
-    chore_go_on(o);
 }
 
 static uint64_t owner_count(void *store)

@@ -34,7 +34,9 @@ static struct arena_block *block_new(struct arena *a, size_t n)
     return b;
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+/* take - n octets as they are; NULL: spent */
+
+static void *take(struct arena *a, size_t n)
 {
     enum { ALIGN = alignof(max_align_t) };
     struct arena_block *b = a->blocks;
@@ -51,7 +53,14 @@ void *arena_alloc(struct arena *a, size_t n)
     p = b->bytes + b->n;
     b->n += n;
     a->used = total;
-    return memset(p, 0, n);
+    return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    void *p = take(a, n);
+
+    return p != NULL ? memset(p, 0, n) : NULL;
 }
 
 void *arena_array(struct arena *a, size_t count, size_t size)
@@ -65,12 +74,13 @@ void *arena_array(struct arena *a, size_t count, size_t size)
 
 struct slice arena_copy(struct arena *a, struct slice s)
 {
-    char *p = s.n < SIZE_MAX ? arena_alloc(a, s.n + 1) : spend(a);
+    char *p = s.n < SIZE_MAX ? take(a, s.n + 1) : spend(a);
 
     if (p == NULL)
         return (struct slice){ 0 };
     if (s.n > 0)
         memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
     return slice_of(p, s.n);
 }
 

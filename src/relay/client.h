@@ -163,7 +163,7 @@ struct client {
     uint64_t              done;         /* bytes of the text (or blob) taken */
     uint64_t              chunk_end;    /* where the BDAT under way ends */
     struct data_writer    writer;
-    struct content_scan   scan;         /* of a text by BDAT that is no BINARYMIME */
+    bool                  after_cr;     /* the text so far ends with CR; where BDAT is no BINARYMIME */
 };
 
 /* client_begin - the connection is there */

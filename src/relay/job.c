@@ -209,7 +209,7 @@ static void on_link(struct link *link, enum link_event event)
 {
     struct job *job = link->user;
 
-    snprintf(job->name, sizeof job->name, "%s", link->host);
+    memcpy(job->name, link->host, sizeof job->name);
     if (event == LINK_READY) {
         on_ready(job);
         return;

@@ -101,6 +101,24 @@ static enum tls_policy policy_of(const struct order *o, enum tls_use use)
     return use == TLS_NONE ? TLS_POLICY_NONE : TLS_POLICY_OPPORTUNISTIC;
 }
 
+/* key_of - what links have in common that may carry the same mail */
+
+static struct slice key_of(struct order *o)
+{
+    char *p = arena_alloc(&o->arena, o->text.n + o->account.n + 3);
+
+    if (p == NULL)
+        return (struct slice){ NULL, 0 };
+    if (o->text.n > 0)
+        memcpy(p, o->text.p, o->text.n);
+    p[o->text.n] = ' ';
+    p[o->text.n + 1] = (char)('0' + o->tls);
+    p[o->text.n + 2] = ' ';
+    if (o->account.n > 0)
+        memcpy(p + o->text.n + 3, o->account.p, o->account.n);
+    return slice_of(p, o->text.n + o->account.n + 3);
+}
+
 /* take_policy - what the configuration asks of the way there. Connections are shared
  * only where it is the same. */
 
@@ -113,8 +131,7 @@ static void take_policy(struct order *o, const struct conf *conf, struct slice d
     o->tls = policy_of(o, use != TLS_DEFAULT ? use : conf->relay.tls);
     if (!o->destination.lmtp)
         o->account = c != NULL ? c->account : route->account;
-    o->key = arena_printf(&o->arena, "%.*s %d %.*s", SLICE(o->text), (int)o->tls,
-                          SLICE(o->account));
+    o->key = key_of(o);
 }
 
 bool order_take(struct order *o, const struct conf *conf, struct wire *w, int *fd)

@@ -5,6 +5,7 @@
  * not written.
  */
 #include "base/date.h"
+#include "base/digits.h"
 #include "base/utf8.h"
 #include "mail/notify.h"
 #include "relay/inside.h"
@@ -69,13 +70,23 @@ static void put_extra(struct client *c, struct slice extra, enum envelope_extra 
         buf_printf(c->options.out, " %s=%.*s", name, SLICE(value));
 }
 
+static void put_path(struct client *c, const char *verb, struct slice address)
+{
+    buf_puts(c->options.out, verb);
+    buf_put_slice(c->options.out, address);
+    buf_put(c->options.out, ">", 1);
+}
+
 /* --- MAIL */
 
 typedef void mail_param_f(struct client *c);
 
 static void put_size(struct client *c)
 {
-    buf_printf(c->options.out, " SIZE=%llu", (unsigned long long)c->text.size);
+    char room[DIGITS_TEXT];
+
+    buf_puts(c->options.out, " SIZE=");
+    buf_put_slice(c->options.out, digits_text((int64_t)c->text.size, room));
 }
 
 static void put_body(struct client *c)
@@ -180,7 +191,7 @@ void put_mail(struct client *c)
 {
     size_t at = c->options.out->n;
 
-    buf_printf(c->options.out, "MAIL FROM:<%.*s>", SLICE(c->sender));
+    put_path(c, "MAIL FROM:<", c->sender);
     for (size_t i = 0; i < sizeof mail_params / sizeof *mail_params; i++)
         if (host_has(c, mail_params[i].offer))
             mail_params[i].put(c);
@@ -258,7 +269,7 @@ void put_rcpt(struct client *c, size_t i)
     const struct client_rcpt *rcpt = &c->mail->rcpts[i];
     size_t at = c->options.out->n;
 
-    buf_printf(c->options.out, "RCPT TO:<%.*s>", SLICE(rcpt->wire));
+    put_path(c, "RCPT TO:<", rcpt->wire);
     for (size_t k = 0; k < sizeof rcpt_params / sizeof *rcpt_params; k++)
         if (host_has(c, rcpt_params[k].offer))
             rcpt_params[k].put(c, rcpt);

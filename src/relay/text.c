@@ -5,7 +5,9 @@
  * each with its reply before the next: what a host has against a large message it can
  * only say between two.
  */
+#include "base/digits.h"
 #include "relay/inside.h"
+#include "smtp/scan.h"
 
 enum { FILL_LOW = 64 << 10, FILL_PIECE = 32 << 10 };
 
@@ -42,11 +44,9 @@ static bool text_put(struct client *c, struct slice piece)
 {
     if (!c->bdat)
         return data_write(&c->writer, c->options.out, piece);
-    if (c->body == NULL || c->body[0] != 'B') {
-        content_scan(&c->scan, piece);
-        if (c->scan.facts & (CONTENT_BARE | CONTENT_NUL))
-            return false;
-    }
+    if ((c->body == NULL || c->body[0] != 'B')
+        && !scan_lines(piece.p, piece.p + piece.n, &c->after_cr))
+        return false;
     return buf_put_slice(c->options.out, piece);
 }
 
@@ -98,8 +98,14 @@ void text_fill(struct client *c)
 void text_chunk(struct client *c)
 {
     uint64_t left = c->text.size - c->done, n = left < CLIENT_CHUNK ? left : CLIENT_CHUNK;
+    struct buf *out = c->options.out;
+    size_t at = out->n;
+    char room[DIGITS_TEXT];
 
-    command(c, "BDAT %llu%s\r\n", (unsigned long long)n, n == left ? " LAST" : "");
+    buf_puts(out, "BDAT ");
+    buf_put_slice(out, digits_text((int64_t)n, room));
+    buf_puts(out, n == left ? " LAST\r\n" : "\r\n");
+    command_log(c, at);
     c->chunk_end = c->done + n;
     enter(c, STAGE_BODY);
     text_fill(c);

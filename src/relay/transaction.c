@@ -71,7 +71,7 @@ static void begin(struct client *c, struct client_mail *mail)
     c->heard = c->forwarded = 0;
     c->accepted = 0;
     c->writer = (struct data_writer){ 0 };
-    c->scan = (struct content_scan){ 0 };
+    c->after_cr = false;
     mail->note = NULL;
 }
 

@@ -1,5 +1,6 @@
 /* trouble.c - the table of who suffers from what. */
 #include <stdio.h>
+#include "base/digits.h"
 #include "relay/trouble.h"
 
 static const struct {
@@ -102,6 +103,23 @@ const char *cause_words(enum cause cause)
     return causes[cause].words;
 }
 
+/* status_put - numbers below 1000, in a text for each reply: too often for printf */
+
+static void status_put(char text[STATUS_TEXT], unsigned class, unsigned subject, unsigned detail)
+{
+    char room[DIGITS_TEXT];
+    struct slice s = digits_text(subject, room);
+
+    *text++ = (char)('0' + class);
+    *text++ = '.';
+    memcpy(text, s.p, s.n);
+    text += s.n;
+    *text++ = '.';
+    s = digits_text(detail, room);
+    memcpy(text, s.p, s.n);
+    text[s.n] = '\0';
+}
+
 void trouble_status(char text[STATUS_TEXT], const struct reply_in *r, const struct verdict *v)
 {
     static const unsigned class_of[] = { [FATE_LATER] = 4, [FATE_DONE] = 2, [FATE_NEVER] = 5 };
@@ -109,7 +127,7 @@ void trouble_status(char text[STATUS_TEXT], const struct reply_in *r, const stru
         && r->status[1] < 1000 && r->status[2] < 1000;
 
     if (usable)
-        snprintf(text, STATUS_TEXT, "%u.%u.%u", class_of[v->fate], r->status[1], r->status[2]);
+        status_put(text, class_of[v->fate], r->status[1], r->status[2]);
     else
         snprintf(text, STATUS_TEXT, "%s", v->status);
 }

@@ -14,6 +14,14 @@ static const char *scan_octets(const char *p, const char *end, bool *eight)
     return p;
 }
 
+static bool lines_octets(const char *p, const char *end, bool *cr)
+{
+    for (; p < end; *cr = *p++ == '\r')
+        if (*p == '\0' || *cr != (*p == '\n'))
+            return false;
+    return true;
+}
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 
@@ -45,9 +53,35 @@ const char *scan_special(const char *p, const char *end, bool *eight)
     *eight |= seen != 0;
     return scan_octets(p, end, eight);
 }
+
+static unsigned mask_of(__m128i v, char octet)
+{
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(octet)));
+}
+
+/* In masks of 16 octets, each LF must stand one behind a CR, and nowhere else. */
+bool scan_lines(const char *p, const char *end, bool *cr)
+{
+    unsigned before = *cr, wrong = 0;
+
+    for (; end - p >= 16 && wrong == 0; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        unsigned crs = mask_of(v, '\r');
+
+        wrong = mask_of(v, '\0') | (mask_of(v, '\n') ^ ((crs << 1 | before) & 0xffff));
+        before = crs >> 15;
+    }
+    *cr = before != 0;
+    return wrong == 0 && lines_octets(p, end, cr);
+}
 #else
 const char *scan_special(const char *p, const char *end, bool *eight)
 {
     return scan_octets(p, end, eight);
+}
+
+bool scan_lines(const char *p, const char *end, bool *cr)
+{
+    return lines_octets(p, end, cr);
 }
 #endif

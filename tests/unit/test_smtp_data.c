@@ -4,8 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <cmocka.h>
 #include "smtp/data.h"
+#include "smtp/scan.h"
 
 enum { ROOM = 4096 };
 
@@ -279,9 +281,46 @@ static void nothing_bare_is_ever_written(void **state)
     buf_free(&out);
 }
 
+/* is_lines - the same as scan_lines, of a whole text */
+
+static bool is_lines(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text[i] == '\0' || (text[i] == '\n' && (i == 0 || text[i - 1] != '\r'))
+            || (text[i] == '\r' && i + 1 < n && text[i + 1] != '\n'))
+            return false;
+    return true;
+}
+
+static void lines_are_told_from_bare_octets_wherever_the_text_is_cut(void **state)
+{
+    static const char kinds[] = { '\0', '\r', '\n', 'x' };
+    char text[80];
+    unsigned good = 0;
+
+    (void)state;
+    srand(1);
+    for (int round = 0; round < 200000; round++) {
+        size_t n = (size_t)rand() % (sizeof text + 1), cut = n > 0 ? (size_t)rand() % n : 0;
+        bool cr = false, expected;
+
+        for (size_t i = 0; i < n; i++)
+            text[i] = i > 0 && text[i - 1] == '\r' && rand() % 64 ? '\n' : rand() % 8 ? 'x' : '\r';
+        if (n > 0 && rand() % 2)
+            text[rand() % (int)n] = kinds[rand() % 4];
+        expected = is_lines(text, n);
+        good += expected;
+        assert_int_equal(scan_lines(text, text + cut, &cr) && scan_lines(text + cut, text + n, &cr),
+                         expected);
+        assert_true(!expected || n == 0 || cr == (text[n - 1] == '\r'));
+    }
+    assert_in_range(good, 20000, 180000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_are_told_from_bare_octets_wherever_the_text_is_cut),
         cmocka_unit_test(short_strings_of_every_kind_are_read_as_the_reference_does),
         cmocka_unit_test(the_rows_of_the_attack_list_end_where_they_must),
         cmocka_unit_test(every_cut_gives_the_same),

@@ -211,6 +211,7 @@ static void work(struct loop *l)
         now = load_clock();
         look_at_clock(l, now);
     }
+    tally_end(&l->load->tally);
     l->load->tally.interrupted = stopped;
     for (size_t i = 0; i < l->n_active; i++)
         session_end(&l->active[i], stopped ? NULL : "no answer in time");

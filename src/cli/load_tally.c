@@ -30,6 +30,11 @@ void tally_begin(struct load_tally *t, int64_t now)
     t->cpu = cpu_clock();
 }
 
+void tally_end(struct load_tally *t)
+{
+    t->cpu = t->begun == 0 ? 0 : cpu_clock() - t->cpu;
+}
+
 void tally_done(struct load_tally *t, enum load_fate fate, int64_t now, int64_t took,
                 int64_t since_connect)
 {
@@ -89,7 +94,7 @@ static double a_second(const struct load_tally *t, double n)
 
 static double cpu_seconds(const struct load_tally *t)
 {
-    return t->begun == 0 ? 0 : (double)(cpu_clock() - t->cpu) / SECOND;
+    return (double)t->cpu / SECOND;
 }
 
 static void print_latency(const char *what, const struct histogram *h)

@@ -22,7 +22,7 @@ struct load_tally {
     uint64_t         connections, lost; /* begun; idle ones that the server closed */
     uint64_t         open, resumed;     /* sessions now open in --idle; TLS handshakes cut short */
     int64_t          begun, ended;      /* ns: of what is counted; begun 0: not yet */
-    int64_t          cpu;               /* ns used when it began */
+    int64_t          cpu;               /* ns used when it began; after tally_end: in all */
     int64_t          opening;           /* ns until all idle sessions were open */
     bool             interrupted;       /* by a signal */
     char             trouble[200];      /* the first refusal or failure, clean */
@@ -33,6 +33,9 @@ struct load_tally {
 
 /* tally_begin - time runs from now on */
 void tally_begin(struct load_tally *t, int64_t now);
+
+/* tally_end - what comes now (hanging up) is no part of it */
+void tally_end(struct load_tally *t);
 
 /* tally_done - one message is over. took: ns; since_connect: -1 unless it was the first of
  * its connection */

@@ -142,8 +142,8 @@ bool admit_commit(struct queue *q, struct peer *p, const struct msg_commit *m)
         put_off(q, p, m);
     } else if (m->lent != 0) {
         give_up_lent(q, p, m->lent);        /* the journal's from here on */
-    } else {
-        cache_put(q->cache, m->id, m->envelope, m->body);
+    } else if (!letter_held(letter)) {
+        cache_put(q->cache, m->id, m->envelope, m->body);   /* it will be read soon */
     }
     return true;
 }
@@ -156,7 +156,7 @@ static void welcome(struct queue *q, struct letter *m)
     struct envelope e;
 
     if ((q->history == NULL && !(m->flags & LETTER_TELLS))
-        || !letter_read(q, m, &envelope, &body))
+        || (!journal_told(q->journal, &envelope, &body) && !letter_read(q, m, &envelope, &body)))
         return;
     if (q->history != NULL)
         history_received(q, m->entry.id, envelope, letter_size(q, m, body));

@@ -7,52 +7,63 @@
 #include "queue/history.h"
 #include "queue/bundle.h"
 
-enum { RESTING = 4096 };     /* bundles kept for the next messages */
+enum { RESTING = 1024 };     /* bundles of each kind that are kept for the next messages */
 
 static const int64_t AGAIN = 5000;      /* ms until stalled units are tried again */
 
 /* make - one that rests, or a new one: every message needs one for a moment */
 
-static struct bundle *make(struct queue *q, struct letter *m)
+static struct bundle *make(struct queue *q, struct letter *m, bool packed)
 {
-    struct list *link = list_pop(&q->resting);
+    struct list *link = list_pop(&q->resting[packed]);
     struct bundle *u = link != NULL ? LIST_OWNER(link, struct bundle, link) : malloc(sizeof *u);
 
     if (u == NULL)
         return NULL;
-    q->nresting -= link != NULL;
-    *u = (struct bundle){ .letter = m };
+    q->nresting[packed] -= link != NULL;
+    *u = (struct bundle){ .letter = m, .pack = link != NULL ? u->pack : NULL };
     list_init(&u->link);
     return u;
 }
 
 struct bundle *bundle_new(struct queue *q, struct letter *m)
 {
-    struct bundle *u = make(q, m);
+    struct bundle *u = make(q, m, true);
 
-    if (u != NULL && (u->pack = calloc(1, sizeof *u->pack)) == NULL) {
+    if (u == NULL)
+        return NULL;
+    if (u->pack == NULL && (u->pack = malloc(sizeof *u->pack)) == NULL) {
         bundle_free(q, u);
         return NULL;
     }
+    u->pack->used = 0;
     return u;
+}
+
+static void end(struct bundle *u)
+{
+    free(u->pack);
+    free(u);
 }
 
 void bundle_free(struct queue *q, struct bundle *u)
 {
+    bool packed;
+
     if (u == NULL)
         return;
+    packed = u->pack != NULL;
     list_remove(&u->link);
     for (size_t i = 0; i < u->n; i++) {
         free(u->pack->held[i][0]);
         free(u->pack->held[i][1]);
     }
-    free(u->pack);
-    if (q->nresting == RESTING) {
-        free(u);
+    if (q->nresting[packed] == RESTING) {
+        end(u);
         return;
     }
-    q->nresting++;
-    list_push_front(&q->resting, &u->link);     /* the warmest is the next */
+    q->nresting[packed]++;
+    list_push_front(&q->resting[packed], &u->link);     /* the warmest is the next */
 }
 
 void bundles_free(struct queue *q)
@@ -63,19 +74,25 @@ void bundles_free(struct queue *q)
         bundle_free(q, LIST_OWNER(link, struct bundle, link));
     while (q->flying.next != NULL && (link = list_pop(&q->flying)) != NULL)
         bundle_free(q, LIST_OWNER(link, struct bundle, link));
-    while (q->resting.next != NULL && (link = list_pop(&q->resting)) != NULL)
-        free(LIST_OWNER(link, struct bundle, link));
-    q->nresting = 0;
+    for (int i = 0; i < 2; i++)
+        while (q->resting[i].next != NULL && (link = list_pop(&q->resting[i])) != NULL)
+            end(LIST_OWNER(link, struct bundle, link));
 }
 
-static bool hold(char **held, struct slice *copy, struct slice s)
+/* hold - our copy of s: in the pack's room, or (*held) on its own */
+
+static bool hold(struct pack *p, char **held, struct slice *copy, struct slice s)
 {
-    *held = malloc(s.n + 1);
-    if (*held == NULL)
+    char *to = p->room + p->used;
+
+    *held = NULL;
+    if (s.n <= BUNDLE_ROOM - p->used)
+        p->used += s.n;
+    else if ((to = *held = malloc(s.n)) == NULL)
         return false;
     if (s.n > 0)
-        memcpy(*held, s.p, s.n);
-    *copy = slice_of(*held, s.n);
+        memcpy(to, s.p, s.n);
+    *copy = slice_of(to, s.n);
     return true;
 }
 
@@ -85,9 +102,9 @@ static bool add(struct bundle *u, struct record r, struct slice head, struct sli
 
     if (u->n == BUNDLE_RECORDS)
         return false;
-    if (!hold(&held[0], &r.head, head))
+    if (!hold(u->pack, &held[0], &r.head, head))
         return false;
-    if (!hold(&held[1], &r.body, body)) {
+    if (!hold(u->pack, &held[1], &r.body, body)) {
         free(held[0]);
         return false;
     }
@@ -157,7 +174,7 @@ void bundle_append(struct queue *q, struct bundle *u)
 
 bool bundle_commit(struct queue *q, struct letter *m, uint64_t peer, const struct record *message)
 {
-    struct bundle *u = make(q, m);
+    struct bundle *u = make(q, m, false);
 
     if (u == NULL)
         return false;

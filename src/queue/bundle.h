@@ -8,12 +8,14 @@
 #pragma once
 #include "queue/core.h"
 
-enum { BUNDLE_RECORDS = 16, BUNDLE_BORN = 4 };
+enum { BUNDLE_RECORDS = 16, BUNDLE_BORN = 4, BUNDLE_ROOM = 1024 };
 
-/* The records, and our copies of what they point to. */
+/* The records, and our copies of what they point to: in `room` while there is any. */
 struct pack {
     struct record records[BUNDLE_RECORDS];
     char         *held[BUNDLE_RECORDS][2];
+    size_t        used;             /* bytes of room */
+    char          room[BUNDLE_ROOM];
 };
 
 struct bundle {

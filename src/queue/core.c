@@ -81,6 +81,14 @@ static bool held_by_route(const struct job *job)
     return slice_istarts(slice_cstr(job->sched.dest->text), SLICE_LIT("hold:"));
 }
 
+bool letter_held(struct letter *m)
+{
+    for (struct job *job = NULL; (job = job_next(m, job)) != NULL; )
+        if (!held_by_route(job))
+            return false;
+    return true;
+}
+
 void letter_start(struct queue *q, struct letter *m)
 {
     int64_t wait;
@@ -119,7 +127,8 @@ struct queue *queue_open(const struct queue_options *o, struct why *why)
     struct queue *q = calloc(1, sizeof *q);
     struct sched_options s = schedule(o->conf, o->seed);
     struct list *lists[] = { &q->smtpds, &q->relays, &q->locals, &q->lookups, &q->consoles,
-                             &q->flying, &q->stalled, &q->resting, &q->questions, &q->kicks, &q->turns };
+                             &q->flying, &q->stalled, &q->resting[0], &q->resting[1],
+                             &q->questions, &q->kicks, &q->turns };
     struct roster *rosters[] = { &q->letters, &q->leases, &q->reports, &q->lent, &q->peers,
                                  &q->gone, &q->times };
 

@@ -112,8 +112,8 @@ struct queue {
     struct list        smtpds, relays, locals, lookups, consoles;
     struct list        flying;          /* units in the journal's hands */
     struct list        stalled;         /* units to append again */
-    struct list        resting;         /* bundles that can be used again */
-    size_t             nresting;
+    struct list        resting[2];      /* bundles that can be used again: without a pack, with one */
+    size_t             nresting[2];
     struct list        questions;       /* of people, being answered */
     struct list        kicks;           /* ETRNs at work */
     struct list        turns;           /* TURNs and ATRNs */
@@ -195,6 +195,9 @@ void letter_drop(struct queue *q, struct letter *m);
  * `wanted` picks (NULL: all) */
 typedef bool reroute_f(const struct queue *q, struct letter *m);
 void queue_reroute(struct queue *q, reroute_f *wanted);
+
+/* letter_held - do its routes hold all of it? */
+bool letter_held(struct letter *m);
 
 /* letter_start - its jobs leave PARKED as its flags and routes say */
 void letter_start(struct queue *q, struct letter *m);

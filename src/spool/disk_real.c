@@ -95,7 +95,7 @@ static ssize_t real_read(void *ctx, int handle, char *to, size_t n, uint64_t at)
  * never written turns the first sync after an append into a metadata write. */
 static int real_reserve(void *ctx, int handle, uint64_t size)
 {
-    static _Alignas(4096) char zeros[1 << 20];
+    static _Alignas(4096) char zeros[1 << 18];
     uint64_t at = 0;
     ssize_t n;
     int r = posix_fallocate(handle, 0, (off_t)size);

@@ -137,6 +137,7 @@ struct journal {
     int64_t          failed_at;     /* wall ms of the last failed flush */
     uint64_t         reclaims;
     uint64_t         next_lent;
+    struct slice     told;          /* the record of the unit whose owner is being told, if it is one */
     struct journal_stats stats;
 };
 

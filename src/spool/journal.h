@@ -108,6 +108,10 @@ void journal_flush_end(struct journal *j);
 bool journal_read(struct journal *j, const struct journal_entry *e, struct buf *to,
                   struct slice *envelope, struct slice *body, struct why *why);
 
+/* journal_told - within done(), of a unit that is one MESSAGE: what it says, from
+ * memory. False: look with journal_read. */
+bool journal_told(const struct journal *j, struct slice *envelope, struct slice *body);
+
 /* journal_large_open - a handle of disk->open for large/ID, and its length; the
  * owner closes it. Or a negative errno. */
 int journal_large_open(struct journal *j, const struct journal_entry *e, uint64_t *length);

@@ -64,6 +64,17 @@ bool journal_read(struct journal *j, const struct journal_entry *e, struct buf *
     return true;
 }
 
+bool journal_told(const struct journal *j, struct slice *envelope, struct slice *body)
+{
+    struct record_message m;
+
+    if (!record_told(j->told, &m))
+        return false;
+    *envelope = m.envelope;
+    *body = m.body;
+    return true;
+}
+
 /* durable_outcome - the newest record of the chain that is on the disk already */
 
 static struct journal_place durable_outcome(const struct journal *j,

@@ -182,3 +182,11 @@ bool record_message(struct slice payload, struct record_message *m)
     m->body = w.in;
     return !w.bad;
 }
+
+bool record_told(struct slice record, struct record_message *m)
+{
+    uint32_t length = record.n >= RECORD_HEADER ? get_u32(record.p + AT_LENGTH) : 0;
+
+    return length >= RECORD_HEADER && length <= record.n && record.p[AT_TYPE] == RECORD_MESSAGE
+        && record_message(slice_of(record.p + RECORD_HEADER, length - RECORD_HEADER), m);
+}

@@ -73,6 +73,9 @@ bool record_whole(const char *record, struct record_view *r);
 
 bool record_message(struct slice payload, struct record_message *m);
 
+/* record_told - the payload of a record that we wrote ourselves, checksum or not; false: no MESSAGE */
+bool record_told(struct slice record, struct record_message *m);
+
 static inline uint32_t record_room(uint32_t length)
 {
     return (length + (RECORD_ALIGN - 1)) & ~(uint32_t)(RECORD_ALIGN - 1);

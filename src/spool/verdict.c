@@ -102,6 +102,7 @@ static void batch_answer(struct journal *j, const struct batch *b, bool done,
 
         if (u->own)
             continue;
+        j->told = u->count == 1 ? slice_of(b->bytes.p + u->at, u->bytes) : (struct slice){ 0 };
         if (u->error != 0)
             snprintf(own.text, sizeof own.text, "append: %s", strerror(u->error));
         if (done && u->error == 0)
@@ -109,6 +110,7 @@ static void batch_answer(struct journal *j, const struct batch *b, bool done,
         else
             j->o.done(j->o.owner, u->user, FATE_LATER, u->error != 0 ? &own : why);
     }
+    j->told = (struct slice){ 0 };
 }
 
 /* flush_failed - the segment is abandoned at the end of its last good flush */

@@ -150,7 +150,7 @@ uint64_t census_of(const struct census *c, const struct ip *client)
 
 bool census_crowded(const struct census *c, unsigned processes)
 {
-    enum { SLACK = 4 };
+    enum { SLACK = 2 };
 
     return c->head != NULL && processes > 1
         && sessions_in(c, c->slot) > census_total(c) / processes + SLACK;

@@ -1,11 +1,14 @@
 /* listener.c - accept until there is nothing, or enough for one turn. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 #include "net/listener.h"
 
 enum {
     BATCH   = 32,       /* connections taken in one turn */
+    LEFT    = 4,        /* and of those that nobody else took */
     REST_MS = 100,      /* without descriptors or memory: wait so long */
     YIELD_MS = 1,       /* for another process to take what is there */
 };
@@ -115,10 +118,19 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         listener_rest(l, REST_MS);
         return;
     }
-    for (int i = 0; i < BATCH && l->fd >= 0; i++)
+    for (int i = 0; i < (l->waited ? LEFT : BATCH) && l->fd >= 0; i++)
         if (leave_to_others(l) || !accept_one(l))
             break;
     l->waited = l->waited && uv_is_active((uv_handle_t *)&l->rest);
+}
+
+/* no_delay - what is accepted inherits it; a UNIX socket has none and refuses */
+
+static void no_delay(int fd)
+{
+    int on = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 bool listener_open(struct listener *l, uv_loop_t *loop, int fd, unsigned index,
@@ -134,6 +146,7 @@ bool listener_open(struct listener *l, uv_loop_t *loop, int fd, unsigned index,
         l->fd = -1;
         return false;
     }
+    no_delay(fd);
     uv_timer_init(loop, &l->rest);
     l->poll.data = l->rest.data = l;
     uv_poll_start(&l->poll, UV_READABLE, on_readable);

@@ -12,7 +12,7 @@
 
 struct listener;
 
-/* A connection; fd is non-blocking and the receiver's. */
+/* A connection; fd is non-blocking, sends without delay, and is the receiver's. */
 typedef void listener_accept_f(struct listener *l, int fd, const struct ip *peer, uint16_t port);
 
 /* Should another process on the same socket take the next one? */

@@ -3,7 +3,8 @@
  * All streams of a process read into one shared buffer, which `in` borrows
  * while its owner looks at the input; only what the owner leaves behind is
  * copied out. So an idle connection holds no buffer at all, and a busy one
- * allocates nothing.
+ * allocates nothing. Of an owner that leaves much behind, because it waits for
+ * something, the rest stays where it is, and what comes is read in behind it.
  */
 #include <assert.h>
 #include <fcntl.h>
@@ -15,6 +16,8 @@
 
 enum {
     OUT_KEEP     = 512,         /* bytes of `out` kept by an idle stream */
+    MUCH         = 4 << 10,     /* bytes left behind that are not copied to and fro */
+    ROOM_LEAST   = 8 << 10,     /* to read behind them, before they are moved to the front */
     LINGER_MS    = 2000,
     LINGER_BYTES = 1 << 20,
 };
@@ -90,14 +93,30 @@ static size_t input_bound(const struct stream *s)
     return s->in.max < sizeof shared ? s->in.max : sizeof shared;
 }
 
+/* room_behind - behind much that was left */
+
+static char *room_behind(struct stream *s, size_t *room)
+{
+    size_t behind = s->in.cap - s->in.start - s->in.n;
+    char *p = buf_room(&s->in, behind >= ROOM_LEAST && behind <= *room ? behind : *room);
+
+    if (p == NULL)
+        *room = 0;
+    else if (s->in.cap - s->in.start - s->in.n < *room)
+        *room = s->in.cap - s->in.start - s->in.n;
+    return p;
+}
+
 /* What the owner left behind moves to the front of the shared buffer, so that
  * the next bytes follow it. */
 
 char *input_room(struct stream *s, size_t *room)
 {
+    *room = input_bound(s) - s->in.n;
+    if (s->in.n >= MUCH)
+        return room_behind(s, room);
     if (s->in.n > 0)
         memcpy(shared, s->in.p + s->in.start, s->in.n);
-    *room = input_bound(s) - s->in.n;
     return shared + s->in.n;
 }
 
@@ -114,9 +133,21 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
         buf->base = input_room(s, &buf->len);
 }
 
-/* input_show - let the owner see what was kept and n bytes, then take the buffer back */
+/* show_own - the n bytes were read behind what was left */
 
-bool input_show(struct stream *s, size_t n)
+static void show_own(struct stream *s, size_t n)
+{
+    buf_added(&s->in, n);
+    s->lent = true;
+    s->event(s, STREAM_INPUT);
+    s->lent = false;
+    if (s->finishing)
+        buf_clear(&s->in);
+}
+
+/* show_shared - let the owner see what was kept and n bytes, then take the buffer back */
+
+static void show_shared(struct stream *s, size_t n)
 {
     struct buf own = s->in, left;
 
@@ -131,6 +162,16 @@ bool input_show(struct stream *s, size_t n)
     if (left.n > 0 && !s->closing && !s->finishing
         && !buf_put(&s->in, left.p + left.start, left.n))
         stream_fail(s, UV_ENOMEM);
+}
+
+/* input_show - room was given before, and nothing changed since */
+
+bool input_show(struct stream *s, size_t n)
+{
+    if (s->in.n >= MUCH)
+        show_own(s, n);
+    else
+        show_shared(s, n);
     buf_shrink(&s->in, 0);
     if (s->in.n >= input_bound(s))
         stream_pause(s);
@@ -195,6 +236,8 @@ void reading_set(struct stream *s)
 
 void stream_read(struct stream *s)
 {
+    if (!s->lent)
+        buf_shrink(&s->in, 0);
     if (s->closing || s->eof || s->error != 0 || s->in.n >= input_bound(s))
         return;
     s->want = true;
@@ -388,6 +431,15 @@ void stream_finish(struct stream *s)
         say_end(s);
 }
 
+void stream_end(struct stream *s)
+{
+    stream_flush(s);
+    if (!s->closing && s->tls == NULL && s->in.n == 0 && stream_pending(s) == 0)
+        stream_close(s);
+    else
+        stream_finish(s);
+}
+
 void stream_half_close(struct stream *s)
 {
     assert(s->tls == NULL || tls_is_secure(s));
@@ -453,10 +505,11 @@ static void handle_init(struct stream *s, uv_loop_t *loop, bool pipe)
     s->uv.handle.data = s;
 }
 
-bool stream_open(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_t out_max,
-                 stream_event_f *event, stream_closed_f *closed, void *user)
+/* open_as - a pipe, to libuv, is a UNIX socket */
+
+static bool open_as(bool pipe, struct stream *s, uv_loop_t *loop, int fd, size_t in_max,
+                    size_t out_max, stream_event_f *event, stream_closed_f *closed, void *user)
 {
-    bool pipe = socket_is_unix(fd);
     int status;
 
     stream_init(s, in_max, out_max, event, closed, user);
@@ -466,9 +519,25 @@ bool stream_open(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_
         close(fd);
         return stream_refuse(s, status);
     }
+    return true;
+}
+
+bool stream_open(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_t out_max,
+                 stream_event_f *event, stream_closed_f *closed, void *user)
+{
+    bool pipe = socket_is_unix(fd);
+
+    if (!open_as(pipe, s, loop, fd, in_max, out_max, event, closed, user))
+        return false;
     if (!pipe)
         uv_tcp_nodelay(&s->uv.tcp, 1);
     return true;
+}
+
+bool stream_accepted(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_t out_max,
+                     stream_event_f *event, stream_closed_f *closed, void *user)
+{
+    return open_as(false, s, loop, fd, in_max, out_max, event, closed, user);
 }
 
 static void on_connect(uv_connect_t *request, int status)

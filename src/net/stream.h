@@ -63,6 +63,11 @@ enum { STREAM_IN_MAX = 64 << 10 };  /* `in` never holds more, whatever in_max sa
 bool stream_open(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_t out_max,
                  stream_event_f *event, stream_closed_f *closed, void *user);
 
+/* stream_accepted - the same for a TCP connection that a listener (listener.h) took: it is
+ * known to be one, and has no delay from there */
+bool stream_accepted(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_t out_max,
+                     stream_event_f *event, stream_closed_f *closed, void *user);
+
 /* stream_connect - to an address (from: bind to it first, or NULL), or a UNIX
  * socket path. False: it failed at once, `error` says why; `closed` still comes. */
 bool stream_connect(struct stream *s, uv_loop_t *loop, const struct ip *to, uint16_t port,
@@ -132,6 +137,11 @@ int stream_release(struct stream *s);
  * would reset the connection and lose our last words), then close. No event
  * comes any more. */
 void stream_finish(struct stream *s);
+
+/* stream_end - the same where the other side has said that it sends no more (QUIT): nothing
+ * of it can come between our last words and their reader, so a plain connection is closed
+ * as soon as all has gone to the system */
+void stream_end(struct stream *s);
 
 /* stream_close - now; what was not sent is lost. Harmless when done twice. */
 void stream_close(struct stream *s);

@@ -62,6 +62,8 @@ static void skip_lines(struct run *r)
     bool eight = false, plain = true;
     const char *at;
 
+    if (*r->p != '.')
+        r->p = scan_skip(r->p, r->end, r->d->line_max, &eight);
     while (plain && r->p < r->end && *r->p != '.') {
         bool high = false;
 

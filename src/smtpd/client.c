@@ -14,6 +14,7 @@
 
 enum {
     IN_MAX  = STREAM_IN_MAX,
+    ENOUGH  = IN_MAX / 2,   /* bytes waiting for a session that waits: read no more yet */
     OUT_MAX = 1 << 20,
 };
 
@@ -26,7 +27,10 @@ static void client_finish(struct client *c)
     if (c->over)
         return;
     c->over = true;
-    stream_finish(&c->stream);
+    if (c->session.last == REPLY_BYE && !c->session.input_waiting)
+        stream_end(&c->stream);
+    else
+        stream_finish(&c->stream);
 }
 
 static void client_cut(struct client *c)
@@ -134,7 +138,10 @@ static void set_reading(struct client *c)
             c->stuck = c->session.server->mono;
     } else {
         c->stuck = 0;
-        stream_read(&c->stream);
+        if (c->session.wait != WAIT_CLIENT && c->stream.in.n >= ENOUGH)
+            stream_pause(&c->stream);
+        else
+            stream_read(&c->stream);
     }
 }
 
@@ -280,11 +287,14 @@ static void begin(struct client *c, const struct conf_listen *listen, bool early
     client_go(c);
 }
 
+typedef bool stream_open_f(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_t out_max,
+                           stream_event_f *event, stream_closed_f *closed, void *user);
+
 /* client_open - count it, name it, and take the connection; false: it is turned away, or
  * closing */
 
 static struct client *client_open(struct smtpd *d, const struct conf_listen *listen, int fd,
-                                  const struct ip *client)
+                                  const struct ip *client, stream_open_f *open)
 {
     struct client *c = calloc(1, sizeof *c);
 
@@ -301,7 +311,7 @@ static struct client *client_open(struct smtpd *d, const struct conf_listen *lis
     map_put(&d->by_number, c);
     d->nclients++;
     count_add(connections, 1);
-    if (stream_open(&c->stream, d->child->loop, fd, IN_MAX, OUT_MAX, on_event, on_closed, c))
+    if (open(&c->stream, d->child->loop, fd, IN_MAX, OUT_MAX, on_event, on_closed, c))
         return c;
     c->over = true;
     return NULL;
@@ -315,7 +325,8 @@ void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
     char text[IP_TEXT];
 
     smtpd_now(d);
-    c = client_open(d, listen, fd, behind != NULL ? behind : peer);
+    c = client_open(d, listen, fd, behind != NULL ? behind : peer,
+                    peer->family != 0 ? stream_accepted : stream_open);
     if (c == NULL)
         return;
     log_event(EVENT_CONNECT, LF_ID("session", c->session.number),
@@ -342,7 +353,7 @@ void client_adopt(struct smtpd *d, int fd, struct slice host)
         close(fd);
         return;
     }
-    c = client_open(d, listen, fd, &nobody);
+    c = client_open(d, listen, fd, &nobody, stream_open);
     if (c == NULL)
         return;
     log_event(EVENT_CONNECT, LF_ID("session", c->session.number), LF_TEXT("client", host),

@@ -87,6 +87,17 @@ static void look_at_header(struct session *s)
         complete(s);
 }
 
+/* write_down - text of the message, in its order, into the file */
+
+static bool write_down(struct tx *tx, struct slice text)
+{
+    if (!fd_write_all(tx->lent.fd, text))
+        return false;
+    tx->crc = crc32c(tx->crc, text);
+    tx->length += text.n;
+    return true;
+}
+
 /* spill - move the text in memory to the file */
 
 static bool spill(struct session *s)
@@ -124,6 +135,17 @@ static bool make_room(struct session *s)
 
 /* --- the text ------------------------------------------------------------ */
 
+/* keep - in memory; what is large, and has nothing before it there, goes into the file as
+ * it came */
+
+static bool keep(struct session *s, struct slice piece)
+{
+    enum { LARGE = 16 << 10 };
+
+    return s->tx->lent.number != 0 && s->body.n == 0 && piece.n >= LARGE
+         ? write_down(s->tx, piece) : buf_put_slice(&s->body, piece);
+}
+
 static void take_piece(void *user, struct slice piece)
 {
     struct session *s = user;
@@ -131,7 +153,8 @@ static void take_piece(void *user, struct slice piece)
     if (s->tx->discard)
         return;
     hops_count(&s->tx->hops, piece);
-    buf_put_slice(&s->body, piece);
+    if (!keep(s, piece))
+        break_down(s);
 }
 
 /* faults - in a message of BODY=BINARYMIME every octet is right */
@@ -208,8 +231,6 @@ size_t intake_read(struct session *s, struct slice in)
     }
     result = data_read(&tx->data, in, &used, take_piece, s);
     s->deadline = s->server->mono + s->server->conf->limits.data_timeout;
-    if (s->body.full)
-        break_down(s);
     if (!tx->discard && (faults(tx) != 0
                          || tx->data.size > tx->size_max))
         give_up(s);
@@ -229,8 +250,6 @@ size_t intake_chunk(struct session *s, struct slice in)
     data_scan(&tx->data, in);
     take_piece(s, in);
     s->deadline = s->server->mono + s->server->conf->limits.data_timeout;
-    if (s->body.full)
-        break_down(s);
     if (!tx->discard && faults(tx) != 0)
         give_up(s);
     return in.n;

@@ -317,6 +317,59 @@ static void lines_are_told_from_bare_octets_wherever_the_text_is_cut(void **stat
     assert_in_range(good, 20000, 180000);
 }
 
+/* text_of - lines of all lengths, now and then with something that needs a look */
+
+static size_t text_of(char *text, size_t size)
+{
+    static const char *const odd[] = { ".", "..", "\r", "\n", "\xc3\xbc", ".\r\n", "\r\r\n", "\n.\r\n" };
+    size_t n = 0;
+
+    while (n + 300 < size) {
+        size_t length = (size_t)rand() % (rand() % 4 == 0 ? 220 : 90);
+
+        for (size_t i = 0; i < length; i++)
+            text[n++] = rand() % 30 == 0 ? '.' : 'x';
+        if (rand() % 40 == 0)
+            n += (size_t)sprintf(text + n, "%s", odd[rand() % 8]);
+        else if (rand() % 200 == 0)
+            text[n++] = '\0';
+        n += (size_t)sprintf(text + n, "\r\n");
+    }
+    return n;
+}
+
+static void read_by(struct outcome *o, struct slice in, size_t step)
+{
+    struct data_reader d;
+    size_t used;
+
+    *o = (struct outcome){ .result = DATA_MORE };
+    data_begin(&d, 120);
+    while (o->result == DATA_MORE && o->used < in.n) {
+        o->result = data_read(&d, slice_first(slice_from(in, o->used), step), &used, keep, o);
+        o->used += used;
+    }
+    o->faults = d.faults;
+}
+
+static void many_lines_at_once_are_read_as_octet_by_octet(void **state)
+{
+    static char text[ROOM];
+    static struct outcome whole, slow;
+
+    (void)state;
+    srand(4);
+    for (int i = 0; i < 3000; i++) {
+        struct slice in = { text, text_of(text, 400 + (size_t)rand() % (ROOM - 400)) };
+
+        read_by(&whole, in, i % 2 ? in.n : 64 + (size_t)rand() % 500);
+        read_by(&slow, in, 1);
+        assert_true(whole.result == slow.result && whole.used == slow.used);
+        assert_int_equal(whole.faults, slow.faults);
+        assert_true(whole.n == slow.n && memcmp(whole.text, slow.text, slow.n) == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +379,7 @@ int main(void)
         cmocka_unit_test(every_cut_gives_the_same),
         cmocka_unit_test(eight_bit_octets_behind_the_end_do_not_count),
         cmocka_unit_test(a_line_is_measured_without_its_end_and_its_doubled_dot),
+        cmocka_unit_test(many_lines_at_once_are_read_as_octet_by_octet),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(a_last_line_without_end_is_ended),
         cmocka_unit_test(nothing_bare_is_ever_written),

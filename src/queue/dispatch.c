@@ -11,7 +11,7 @@
 #include "queue/turn.h"
 #include "smtp/address.h"
 
-enum { PER_TURN = 64, PENDING_MAX = 8 << 20, KEEPER_AHEAD = 8 };
+enum { PER_TURN = 64, PENDING_MAX = 8 << 20, KEEPER_AHEAD = 16 };
 
 static const int64_t LEASE = 6LL * 60 * 60 * 1000;      /* ms; the agents' own limits are shorter */
 static const int64_t TROUBLE_WAIT = 60 * 1000;          /* ms until a job that we could not read */

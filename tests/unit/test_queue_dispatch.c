@@ -39,13 +39,13 @@ static void another_relay_helps_one_that_is_much_busier(void **state)
     for (int i = 0; i < 20; i++)
         sent_by("u@partner.test");          /* so that many may go at once */
     world.nheard = 0;
-    for (int i = 0; i < 18; i++)
+    for (int i = 0; i < 20; i++)
         commit(&(struct mail){ .sender = "s@x.test", .rcpts = { { .address = "u@partner.test" } } });
     work(0);
     for (size_t i = 0; i < world.nheard; i++)
         shares[world.heard[i].by == &second]++;
-    assert_int_equal(shares[0] + shares[1], 18);
-    assert_true(shares[0] >= 4 && shares[1] >= 4);
+    assert_int_equal(shares[0] + shares[1], 20);
+    assert_true(shares[0] > 0 && shares[1] > 0);
 }
 
 static void a_destination_goes_on_by_the_others_when_its_relay_is_gone(void **state)

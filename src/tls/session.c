@@ -421,15 +421,22 @@ enum tls_state tls_handshake(struct tls_session *t)
 
 /* --- after it ------------------------------------------------------------- */
 
+/* nothing_left - all that came has been read. To ask OpenSSL once more would have it take
+ * a buffer for a whole record, and give it back. */
+
+static bool nothing_left(const struct tls_session *t)
+{
+    return (t->in == NULL || t->in->n == 0) && SSL_has_pending(t->ssl) == 0;
+}
+
 size_t tls_read(struct tls_session *t, char *p, size_t n)
 {
     size_t got = 0, more;
 
-    while (got < n && t->state == TLS_OPEN) {
-        int r;
+    ERR_clear_error();
+    while (got < n && t->state == TLS_OPEN && !nothing_left(t)) {
+        int r = SSL_read_ex(t->ssl, p + got, n - got, &more);
 
-        ERR_clear_error();
-        r = SSL_read_ex(t->ssl, p + got, n - got, &more);
         if (r == 1)
             got += more;
         else if (SSL_get_error(t->ssl, r) == SSL_ERROR_ZERO_RETURN)
@@ -449,11 +456,10 @@ size_t tls_write(struct tls_session *t, struct slice plain)
 {
     size_t put = 0, more;
 
+    ERR_clear_error();
     while (put < plain.n && may_write(t)) {
-        int r;
+        int r = SSL_write_ex(t->ssl, plain.p + put, plain.n - put, &more);
 
-        ERR_clear_error();
-        r = SSL_write_ex(t->ssl, plain.p + put, plain.n - put, &more);
         if (r == 1)
             put += more;
         else if (SSL_get_error(t->ssl, r) == SSL_ERROR_WANT_WRITE)

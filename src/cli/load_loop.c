@@ -228,13 +228,20 @@ static void work(struct loop *l)
 static bool raise_limit(size_t sessions)
 {
     struct rlimit r;
+    rlim_t allowed;
 
     if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= sessions + SPARE_FILES)
         return true;
+    allowed = r.rlim_max;
     r.rlim_cur = sessions + SPARE_FILES;
     if (r.rlim_max < r.rlim_cur)
         r.rlim_max = r.rlim_cur;        /* who may, may */
-    return setrlimit(RLIMIT_NOFILE, &r) == 0;
+    if (setrlimit(RLIMIT_NOFILE, &r) == 0)
+        return true;
+    fprintf(stderr, "postrider load: %zu sessions need as many descriptors, and no more than %llu"
+            " are allowed (ulimit -Hn); run it several times at once\n", sessions,
+            (unsigned long long)allowed);
+    return false;
 }
 
 static void watch_signals(void)

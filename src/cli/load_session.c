@@ -1,38 +1,21 @@
-/* load_session.c - a conversation that costs as little as it can. */
-#include <errno.h>
-#include <stdio.h>
+/* load_session.c - the replies of a server, and what each leads to. */
 #include <stdlib.h>
 #include "cli/load_login.h"
-#include "cli/load_session.h"
+#include "cli/load_say.h"
 
 static bool advance(struct load_session *s);
 
 /* --- memory ------------------------------------------------------------------------------- */
 
-/* window - messages that may be on their way at the same time: by BDAT several; by DATA the
- * text of one and the envelope of the next, which may go together (RFC 2920 §3.1) */
-
-static unsigned window(const struct load_plan *p)
-{
-    return !p->pipelining ? 1 : p->bdat ? (unsigned)p->window : 2;
-}
-
-static size_t room_of(const struct load_plan *p)
-{
-    if (!p->pipelining)
-        return plan_rcpt_max(p);
-    return p->same ? 1 : p->opening.n;
-}
-
 static bool session_make(struct load_session *s, struct load *load)
 {
-    unsigned n = window(&load->plan);
+    unsigned n = session_window(&load->plan);
 
     s->load = load;
     s->wire.fd = -1;
     s->wire.parts = calloc(2 * (size_t)n + 2, sizeof *s->wire.parts);
     s->started = calloc(n, sizeof *s->started);
-    s->room = calloc(n, room_of(&load->plan));
+    s->room = calloc(n, session_room(&load->plan));
     return s->wire.parts != NULL && s->started != NULL && s->room != NULL;
 }
 
@@ -68,202 +51,17 @@ void session_drop(struct load_session *s)
     s->phase = PHASE_CLOSED;
 }
 
-/* --- counting ----------------------------------------------------------------------------- */
-
-static const char *const phase_names[PHASE_COUNT] = {
-    [PHASE_GREETING] = "greeting", [PHASE_EHLO] = "EHLO", [PHASE_STARTTLS] = "STARTTLS",
-    [PHASE_HANDSHAKE] = "TLS handshake", [PHASE_AUTH] = "AUTH", [PHASE_MAIL] = "MAIL",
-    [PHASE_RCPT] = "RCPT", [PHASE_DATA] = "DATA", [PHASE_TEXT] = "text", [PHASE_RSET] = "RSET",
-    [PHASE_IDLE] = "idle", [PHASE_QUIT] = "QUIT",
-};
-
-/* count_failed - what this connection had begun or taken */
-
-static void count_failed(struct load_session *s)
-{
-    struct load_tally *t = &s->load->tally;
-    int64_t now = load_clock();
-
-    for (unsigned i = s->flying + s->reserved; i > 0; i--)
-        tally_done(t, LOAD_FAILED, now, 0, -1);
-    s->flying = 0;
-    s->reserved = false;
-    if (s->idle)
-        t->lost++;
-    if (s->phase == PHASE_IDLE)
-        t->open--;
-}
-
-static bool fail(struct load_session *s, const char *why)
-{
-    if (s->phase != PHASE_QUIT || s->reserved) {
-        tally_trouble(&s->load->tally, phase_names[s->phase], slice_cstr(why));
-        count_failed(s);
-    }
-    session_drop(s);
-    return false;
-}
-
-static bool fail_wire(struct load_session *s)
-{
-    char why[160];
-
-    return fail(s, wire_why(&s->wire, why));
-}
-
-static bool flush(struct load_session *s)
-{
-    return wire_flush(&s->wire, &s->load->target, s) != WIRE_LOST || fail_wire(s);
-}
-
-/* say - one thing, and wait for the answer to it */
-
-static bool say(struct load_session *s, enum load_phase phase, struct slice line)
-{
-    s->phase = phase;
-    wire_part(&s->wire, line);
-    return flush(s);
-}
-
-/* --- messages ------------------------------------------------------------------------------- */
-
-/* take - another message for this connection, if there is one and it may have more */
-
-static bool take(struct load_session *s)
-{
-    const struct load_plan *p = &s->load->plan;
-
-    if (s->reserved) {
-        s->reserved = false;
-        return true;
-    }
-    if (s->spoilt || s->load->left == 0 || (p->per_connection > 0 && s->begun >= p->per_connection))
-        return false;
-    s->load->left--;
-    return true;
-}
-
-static unsigned slot_of(const struct load_session *s, uint64_t number)
-{
-    return (unsigned)(number % window(&s->load->plan));
-}
-
-/* open_message - what is sent of it at once: MAIL alone, or all commands, or all of it */
-
-static void open_message(struct load_session *s)
-{
-    const struct load_plan *p = &s->load->plan;
-    unsigned slot = slot_of(s, s->begun);
-
-    s->started[slot] = load_clock();
-    s->begun++;
-    s->flying++;
-    if (!p->pipelining) {
-        s->first_rcpt = s->load->recipient;
-        wire_part(&s->wire, buf_view(&p->mail));
-    } else {
-        wire_part(&s->wire, plan_opening(p, s->load->recipient, s->room + slot * room_of(p)));
-        if (p->bdat)
-            wire_part(&s->wire, buf_view(&p->body));
-    }
-    s->load->recipient += p->recipients;
-}
-
-/* next_message - as many as may be on their way; QUIT when there are none left */
-
-static bool next_message(struct load_session *s)
-{
-    unsigned most = s->load->plan.bdat ? window(&s->load->plan) : 1;
-
-    if (s->spoilt && s->flying == 0)
-        return say(s, PHASE_RSET, SLICE_LIT("RSET\r\n"));
-    while (s->flying < most && take(s))
-        open_message(s);
-    if (s->flying == 0)
-        return say(s, PHASE_QUIT, SLICE_LIT("QUIT\r\n"));
-    s->phase = PHASE_MAIL;
-    s->rcpt = s->taken = 0;
-    s->refused = false;
-    return flush(s);
-}
-
-/* message_over - the oldest one; `spoilt`: the server may still be in the middle of it */
-
-static bool message_over(struct load_session *s, bool spoilt)
-{
-    uint64_t number = s->begun - s->flying;
-    int64_t now = load_clock();
-
-    s->flying--;
-    s->spoilt |= spoilt;
-    tally_done(&s->load->tally, s->refused ? LOAD_REFUSED : LOAD_ACCEPTED, now,
-               now - s->started[slot_of(s, number)], number == 0 ? now - s->opened : -1);
-    return next_message(s);
-}
-
-static bool say_text(struct load_session *s)
-{
-    const struct load_plan *p = &s->load->plan;
-
-    wire_part(&s->wire, buf_view(&p->body));
-    if (p->pipelining && take(s))
-        open_message(s);
-    s->phase = PHASE_TEXT;
-    return flush(s);
-}
-
-static bool say_rcpt(struct load_session *s)
-{
-    return say(s, PHASE_RCPT, plan_rcpt(&s->load->plan, s->first_rcpt + s->rcpt, s->room));
-}
-
-/* after_rcpts - every recipient is answered */
-
-static bool after_rcpts(struct load_session *s)
-{
-    const struct load_plan *p = &s->load->plan;
-
-    s->phase = p->bdat ? PHASE_TEXT : PHASE_DATA;
-    if (p->pipelining)
-        return true;
-    if (s->taken == 0)
-        return message_over(s, true);
-    return p->bdat ? say_text(s) : say(s, PHASE_DATA, SLICE_LIT("DATA\r\n"));
-}
-
 /* --- replies, one function a phase ----------------------------------------------------------- */
 
 /* A reply: its code, and all of its lines as they came. False: the connection is over. */
 typedef bool reply_f(struct load_session *s, unsigned code, struct slice text);
-
-static bool refuse(struct load_session *s, struct slice text)
-{
-    tally_trouble(&s->load->tally, phase_names[s->phase], text);
-    s->refused = true;
-    return true;
-}
-
-/* refuse_all - a connection that comes to nothing: its message is refused, if it has one */
-
-static bool refuse_all(struct load_session *s, struct slice text)
-{
-    int64_t now = load_clock();
-
-    refuse(s, text);
-    if (s->reserved)
-        tally_done(&s->load->tally, LOAD_REFUSED, now, now - s->opened, -1);
-    s->reserved = false;
-    count_failed(s);
-    session_drop(s);
-    return false;
-}
 
 /* ready - said hello, and whatever else was wanted before mail */
 
 static bool ready(struct load_session *s)
 {
     if (!s->idle)
-        return next_message(s);
+        return say_next(s);
     s->phase = PHASE_IDLE;
     s->load->tally.open++;
     return true;
@@ -271,7 +69,7 @@ static bool ready(struct load_session *s)
 
 static bool quit_handshake(struct load_session *s)
 {
-    return say(s, PHASE_QUIT, SLICE_LIT("QUIT\r\n"));
+    return say_line(s, PHASE_QUIT, SLICE_LIT("QUIT\r\n"));
 }
 
 static bool on_greeting(struct load_session *s, unsigned code, struct slice text)
@@ -279,13 +77,13 @@ static bool on_greeting(struct load_session *s, unsigned code, struct slice text
     const struct load_plan *p = &s->load->plan;
 
     if (code != 220)
-        return refuse_all(s, text);
+        return session_refuse_all(s, text);
     if (p->handshakes && !p->starttls) {
         if (!p->tls_at_once)
             s->started[0] = load_clock();
         return quit_handshake(s);
     }
-    return say(s, PHASE_EHLO, buf_view(&p->hello));
+    return say_line(s, PHASE_EHLO, buf_view(&p->hello));
 }
 
 struct host_offers *session_offers(const struct load_session *s)
@@ -328,17 +126,17 @@ static bool on_ehlo(struct load_session *s, unsigned code, struct slice text)
     const struct load_plan *p = &s->load->plan;
 
     if (code != 250)
-        return refuse_all(s, text);
+        return session_refuse_all(s, text);
     learn_offers(s, text);
     s->load->hopeless = missing_offer(s);
     if (s->load->hopeless != NULL)
-        return fail(s, s->load->hopeless);
+        return session_fail(s, s->load->hopeless);
     if (p->starttls && s->wire.tls == NULL)
-        return say(s, PHASE_STARTTLS, SLICE_LIT("STARTTLS\r\n"));
+        return say_line(s, PHASE_STARTTLS, SLICE_LIT("STARTTLS\r\n"));
     if (p->user != NULL) {
         struct slice line = login_begin(s);
 
-        return line.n > 0 ? say(s, PHASE_AUTH, line) : fail(s, s->load->hopeless);
+        return line.n > 0 ? say_line(s, PHASE_AUTH, line) : session_fail(s, s->load->hopeless);
     }
     return ready(s);
 }
@@ -346,9 +144,9 @@ static bool on_ehlo(struct load_session *s, unsigned code, struct slice text)
 static bool on_starttls(struct load_session *s, unsigned code, struct slice text)
 {
     if (code != 220)
-        return refuse_all(s, text);
+        return session_refuse_all(s, text);
     if (!wire_secure(&s->wire, &s->load->target))
-        return fail(s, "no memory");
+        return session_fail(s, "no memory");
     s->phase = PHASE_HANDSHAKE;
     return advance(s);
 }
@@ -359,10 +157,10 @@ static bool on_auth(struct load_session *s, unsigned code, struct slice text)
 
     if (code == 334) {
         line = login_step(s, text);
-        return line.n > 0 ? say(s, PHASE_AUTH, line) : fail(s, "the server's challenge is wrong");
+        return line.n > 0 ? say_line(s, PHASE_AUTH, line) : session_fail(s, "the server's challenge is wrong");
     }
     if (code != 235)
-        return refuse_all(s, text);
+        return session_refuse_all(s, text);
     login_free(&s->login);
     return ready(s);
 }
@@ -370,7 +168,7 @@ static bool on_auth(struct load_session *s, unsigned code, struct slice text)
 static bool on_mail(struct load_session *s, unsigned code, struct slice text)
 {
     if (code != 250)
-        refuse(s, text);
+        session_refuse(s, text);
     s->phase = PHASE_RCPT;
     if (s->load->plan.pipelining)
         return true;
@@ -379,12 +177,12 @@ static bool on_mail(struct load_session *s, unsigned code, struct slice text)
 
 static bool on_rcpt(struct load_session *s, unsigned code, struct slice text)
 {
-    if (code == 250 || code == 251)
+    if (code / 100 == 2)
         s->taken++;
     else
-        refuse(s, text);
+        session_refuse(s, text);
     if (++s->rcpt == s->load->plan.recipients)
-        return after_rcpts(s);
+        return say_after_rcpts(s);
     return s->load->plan.pipelining || say_rcpt(s);
 }
 
@@ -392,25 +190,25 @@ static bool on_data(struct load_session *s, unsigned code, struct slice text)
 {
     if (code == 354 && s->taken > 0)
         return say_text(s);
-    refuse(s, text);
+    session_refuse(s, text);
     if (code == 354)            /* it waits for a text to no one (RFC 2920 §3.1) */
-        return say(s, PHASE_TEXT, SLICE_LIT(".\r\n"));
+        return say_line(s, PHASE_TEXT, SLICE_LIT(".\r\n"));
     return message_over(s, true);
 }
 
 static bool on_text(struct load_session *s, unsigned code, struct slice text)
 {
     if (code != 250)
-        refuse(s, text);
+        session_refuse(s, text);
     return message_over(s, code != 250 && s->load->plan.bdat);
 }
 
 static bool on_rset(struct load_session *s, unsigned code, struct slice text)
 {
     if (code != 250)
-        return refuse_all(s, text);
+        return session_refuse_all(s, text);
     s->spoilt = false;
-    return next_message(s);
+    return say_next(s);
 }
 
 /* on_idle - a server that speaks unasked says goodbye */
@@ -418,7 +216,7 @@ static bool on_rset(struct load_session *s, unsigned code, struct slice text)
 static bool on_idle(struct load_session *s, unsigned code, struct slice text)
 {
     (void)code;
-    return refuse_all(s, text);
+    return session_refuse_all(s, text);
 }
 
 static bool on_quit(struct load_session *s, unsigned code, struct slice text)
@@ -427,7 +225,7 @@ static bool on_quit(struct load_session *s, unsigned code, struct slice text)
 
     if (s->load->plan.handshakes && s->reserved) {
         if (code != 221)
-            refuse(s, text);
+            session_refuse(s, text);
         s->reserved = false;
         s->begun = 1;
         tally_done(&s->load->tally, code == 221 ? LOAD_ACCEPTED : LOAD_REFUSED, now,
@@ -479,13 +277,13 @@ static bool handle(struct load_session *s, unsigned code, struct slice reply)
     bool pending = s->flying > 0 || s->reserved;
 
     if (code == 0)
-        return fail(s, "that was not SMTP");
+        return session_fail(s, "that was not SMTP");
     if (code == 421 && pending && s->phase != PHASE_QUIT) {
         if (s->flying > 0) {
             s->flying--;
             s->reserved = true;     /* so that it is counted once, as refused */
         }
-        return refuse_all(s, reply);
+        return session_refuse_all(s, reply);
     }
     return replies[s->phase](s, code, reply);
 }
@@ -499,10 +297,10 @@ static bool replies_read(struct load_session *s, struct slice in)
 
     while (in.n > 0 && s->phase != PHASE_HANDSHAKE) {
         if (!reply_cut(in, &reply, &code))
-            return wire_keep(&s->wire, in) || fail(s, "a reply is too long");
+            return wire_keep(&s->wire, in) || session_fail(s, "a reply is too long");
         in = slice_from(in, reply.n);
         if (in.n > 0 && s->phase == PHASE_STARTTLS)
-            return fail(s, "the server spoke before the handshake");
+            return session_fail(s, "the server spoke before the handshake");
         if (!handle(s, code, reply))
             return false;
     }
@@ -521,7 +319,7 @@ static bool handshake_over(struct load_session *s)
         s->phase = PHASE_GREETING;
         return true;
     }
-    return p->handshakes ? quit_handshake(s) : say(s, PHASE_EHLO, buf_view(&p->hello));
+    return p->handshakes ? quit_handshake(s) : say_line(s, PHASE_EHLO, buf_view(&p->hello));
 }
 
 static bool read_some(struct load_session *s)
@@ -533,7 +331,7 @@ static bool read_some(struct load_session *s)
         case WIRE_AGAIN:
             return true;
         case WIRE_LOST:
-            return fail_wire(s);
+            return session_fail_wire(s);
         case WIRE_OK:
             if (!replies_read(s, in))
                 return false;
@@ -550,7 +348,7 @@ static bool advance(struct load_session *s)
     case WIRE_AGAIN:
         return true;
     case WIRE_LOST:
-        return fail_wire(s);
+        return session_fail_wire(s);
     case WIRE_OK:
         break;
     }
@@ -559,7 +357,7 @@ static bool advance(struct load_session *s)
 
 bool session_event(struct load_session *s)
 {
-    if (s->wire.blocked && s->phase != PHASE_HANDSHAKE && !flush(s))
+    if (s->wire.blocked && s->phase != PHASE_HANDSHAKE && !say_flush(s))
         return false;
     return advance(s);
 }
@@ -577,11 +375,11 @@ bool session_begin(struct load_session *s)
     s->phase = PHASE_GREETING;
     l->tally.connections++;
     if (!wire_open(&s->wire, &l->target, s))
-        return fail_wire(s);
+        return session_fail_wire(s);
     if (!l->plan.tls_at_once)
         return true;
     if (!wire_secure(&s->wire, &l->target))
-        return fail(s, "no memory");
+        return session_fail(s, "no memory");
     s->phase = PHASE_HANDSHAKE;
     return advance(s);
 }
@@ -589,8 +387,8 @@ bool session_begin(struct load_session *s)
 void session_end(struct load_session *s, const char *why)
 {
     if (s->phase == PHASE_IDLE)
-        say(s, PHASE_QUIT, SLICE_LIT("QUIT\r\n"));
+        say_line(s, PHASE_QUIT, SLICE_LIT("QUIT\r\n"));
     else if (s->phase != PHASE_CLOSED && why != NULL)
-        fail(s, why);
+        session_fail(s, why);
     session_drop(s);
 }

@@ -1,13 +1,18 @@
 """A comparison: all rounds of a work, every server in turn, and what they come to."""
+import contextlib
 import json
+import os
 import shutil
+import subprocess
 import time
+import traceback
 
+import contestants
 import debs
 import figures
 import growth
 import servers
-from rounds import Round
+from rounds import Round, Wrong
 from standing import IdleRound, WaitingRound
 
 
@@ -21,16 +26,27 @@ class Session:
     def __init__(self, place, args, peers, say):
         self.place, self.args, self.peers, self.say = place, args, peers, say
         self.amounts = {}       # (work, server): messages of one round
-        self.titles = {name: kind.title for name, kind in servers.ALL.items()}
+        self.errors = {}        # (work, server): what went wrong; it is left out from then on
 
     def do(self, work, machine):
         """One result for each peer (or one without any)."""
         self.prepare(work)
-        peers = self.peers if work.drive in ("plain", "idle") else []
+        peers = [kind for kind in self.peers if work.name not in kind.lacks and work.drive in ("plain", "idle")]
         kinds = [servers.Postrider, *([servers.Floor] if work.floor else []), *peers]
         rounds = [self.one_round(work, kinds, number) for number in range(min(self.args.rounds, work.rounds))]
         calls = self.count_calls(work, kinds)
         return [self.result(work, machine, rounds, calls, peer) for peer in [kind.name for kind in peers] or ["none"]]
+
+    @contextlib.contextmanager
+    def excused(self, work, kind):
+        """One server that fails does not end the comparison of the others."""
+        try:
+            yield
+        except (Wrong, AssertionError, OSError, subprocess.SubprocessError, RuntimeError) as wrong:
+            if os.environ.get("COMPARE_TRACEBACK"):
+                traceback.print_exc()
+            self.errors[work.name, kind.name] = f"{type(wrong).__name__}: {wrong}"[-1000:]
+            self.say(f"{work.name}: {kind.name} FAILED: {self.errors[work.name, kind.name]}")
 
     def prepare(self, work):
         if self.args.messages:
@@ -46,17 +62,23 @@ class Session:
         if work.drive in growth.WAYS:
             return growth.one_round(self, work, kinds, number)
         found = {}
-        for kind in kinds:
-            with DRIVES[work.drive](work, kind, self.place / "round", self.amounts, self.args.seconds) as one:
+        for kind in [kind for kind in kinds if (work.name, kind.name) not in self.errors]:
+            with self.excused(work, kind), \
+                    DRIVES[work.drive](work, kind, self.place / "round", self.amounts, self.args.seconds) as one:
                 found[kind.name] = one.measured()
+            if kind.name not in found:
+                continue
             self.say(f"{work.name} {number + 1}/{min(self.args.rounds, work.rounds)}: {kind.name:10} {progress(found[kind.name])}")
         return found
 
     def count_calls(self, work, kinds):
         found = {}
+        kinds = [kind for kind in kinds if (work.name, kind.name) not in self.errors]
         for kind in kinds if work.traced and not self.args.no_trace else []:
-            with Round(work, kind, self.place / "round", self.amounts, self.args.seconds) as one:
+            with self.excused(work, kind), Round(work, kind, self.place / "round", self.amounts, self.args.seconds) as one:
                 found[kind.name] = one.traced()
+            if kind.name not in found:
+                continue
             self.say(f"{work.name} strace: {kind.name:10} {found[kind.name]['calls']:.1f} calls, "
                      f"{found[kind.name]['syncs']:.3f} syncs each")
         return found
@@ -66,16 +88,18 @@ class Session:
         rounds = [{name: found for name, found in one.items() if name in kept} for one in rounds]
         lines = growth.medians(rounds, work.points) if work.points else {}
         judged = growth.judged(lines) if lines else rounds
-        goals = [found for goal in work.goals if (found := goal.judge(judged, peer))]
+        goals = [found for goal in work.goals if (found := goal.judge(judged))]
         grown = {"points": work.points, "lines": lines} if lines else {}
         return {"work": work.name, "title": work.title, "peer": peer, "machine": machine,
                 "when": time.strftime("%Y-%m-%d %H:%M:%S %z"), "versions": versions(kept),
-                "summary": figures.summary(rounds), "goals": goals,
-                "calls": {name: found for name, found in calls.items() if name in kept}, **grown, "rounds": rounds}
+                "summary": figures.summary(rounds), "goals": goals, "ratio": figures.main_ratio(rounds, peer),
+                "calls": {name: found for name, found in calls.items() if name in kept}, **grown,
+                "errors": {kind: text for (name, kind), text in self.errors.items() if name == work.name and kind in kept},
+                "rounds": rounds}
 
 
 def versions(names):
-    return {name: servers.ALL[name].version() for name in sorted(names) if name in servers.ALL}
+    return {name: contestants.ALL[name].version() for name in sorted(names) if name in contestants.ALL}
 
 
 def progress(found):

@@ -55,23 +55,32 @@ def summary(rounds):
     return found
 
 
+def main_ratio(rounds, peer):
+    """How many times as fast as this peer, whether there is a goal or not; None if it was not there"""
+    for measure in ("mb_per_second", "handshakes", "rate"):
+        found = ratios(rounds, "postrider", peer, measure)
+        if found:
+            middle, least, greatest = spread(found)
+            return {"median": middle, "least": least, "greatest": greatest}
+    return None
+
+
 class Goal:
     """`measure` of Postrider, `at_least` or `at_most` so much; against another server
-    of the same rounds if `against` names one (the peer is "peer")."""
+    of the same rounds if `against` names one."""
 
-    def __init__(self, measure, against=None, at_least=None, at_most=None, unless=()):
+    def __init__(self, measure, against=None, at_least=None, at_most=None):
         self.measure, self.against = measure, against
         self.at_least, self.at_most = at_least, at_most
-        self.peers_only = unless
 
     def wanted(self):
         sign, limit = ("≥", self.at_least) if self.at_least is not None else ("≤", self.at_most)
         unit = "×" if self.against else (" " + MEASURES[self.measure][1]).rstrip()
         return f"{sign} {limit:g}{unit}"
 
-    def judge(self, rounds, peer):
+    def judge(self, rounds):
         """None if these rounds say nothing about it."""
-        against = peer if self.against == "peer" else self.against
+        against = self.against
         found = (ratios(rounds, "postrider", against, self.measure) if against
                  else values_of(rounds, "postrider", self.measure))
         if not found:

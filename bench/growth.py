@@ -107,8 +107,12 @@ WAYS = {"growth-sessions": Sessions, "growth-waiting": Waiting, "growth-destinat
 def one_round(session, work, kinds, number):
     """{server: {"points": [a second at each], "flatness"}}"""
     found = {}
-    for kind in kinds:
-        points = WAYS[work.drive]().measure(session, work, kind)
+    for kind in [kind for kind in kinds if (work.name, kind.name) not in session.errors]:
+        points = None
+        with session.excused(work, kind):
+            points = WAYS[work.drive]().measure(session, work, kind)
+        if points is None:
+            continue
         found[kind.name] = {"points": points, "flatness": flatness(points)}
         session.say(f"{work.name} {number + 1}: {kind.name:10} "
                     + ", ".join(f"{figures.number(at)}: {figures.number(rate)}/s" for at, rate in zip(work.points, points)))
@@ -118,8 +122,9 @@ def one_round(session, work, kinds, number):
 def medians(rounds, points):
     """{server: [median a second at each point]}"""
     lines = {}
-    for server in rounds[0]:
-        lines[server] = [figures.median([one[server]["points"][i] for one in rounds]) for i in range(len(points))]
+    for server in sorted({name for one in rounds for name in one}):
+        found = [one[server]["points"] for one in rounds if server in one]
+        lines[server] = [figures.median([values[i] for values in found]) for i in range(len(points))]
     return lines
 
 

@@ -74,7 +74,7 @@ class Group:
 
     def close(self):
         """Whatever is left is ended."""
-        if not self.folder:
+        if not self.folder or not self.folder.exists():
             return
         end = time.monotonic() + 5
         while (left := self.pids()) and time.monotonic() < end:

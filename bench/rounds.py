@@ -93,13 +93,17 @@ class Round:
     def run(self, n):
         """Send n and see that they arrived where this work ends: (seconds, report)"""
         begun = time.time()
-        report = load(self.server.port, **self.work.options(n))
+        report = load(self.server.port, **self.options(n))
         if report["accepted"] != n:
             raise Wrong(f"{report['accepted']} of {n} were accepted")
         if not self.work.handshakes:
             self.sent += n
         ended = {"relay": self.relayed, "maildir": self.in_mailboxes}.get(self.work.does, lambda: None)()
         return (ended - begun if ended else report["seconds"]), report
+
+    def options(self, n):
+        found = self.work.options(n)
+        return {**found, "sessions": min(found["sessions"], self.kind.sessions)}
 
     def relayed(self):
         return self.at_sink(self.sent)

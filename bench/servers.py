@@ -53,6 +53,8 @@ class Contestant:
     """One server in a folder of its own, for one round."""
     name = ""
     title = ""
+    lacks = ()          # works that it cannot do
+    sessions = 1 << 20  # at most so many, where it loses clients if more come at once
 
     def __init__(self, place, job):
         self.place = pathlib.Path(place)
@@ -286,6 +288,4 @@ def first_line(words):
     return next(iter(first_lines(words)), "")
 
 
-OURS = {cls.name: cls for cls in (Postrider, Floor)}
-PEERS = {cls.name: cls for cls in (Postfix,)}
-ALL = {**OURS, **PEERS}
+OURS = (Postrider, Floor)

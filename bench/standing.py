@@ -53,12 +53,12 @@ class IdleRound(Round):
 
     def job(self):
         job = self.work.job()
-        if self.kind.name in servers.OURS:
+        if self.kind in servers.OURS:
             return dataclasses.replace(job, addresses=tuple(f"127.0.0.{n}" for n in range(2, 6)))
         return dataclasses.replace(job, sessions=IDLE_OF_PEERS)
 
     def measured(self):
-        ours = self.kind.name in servers.OURS
+        ours = self.kind in servers.OURS
         count = IDLE if ours else IDLE_OF_PEERS
         n = self.warm_up()
         without, _ = self.run(n)

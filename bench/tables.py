@@ -57,3 +57,7 @@ def goal_words(goal, titles):
 def goal_line(goal, titles):
     what, wanted, measured, met = goal_words(goal, titles)
     return f"goal: {what}: {wanted}; measured {measured}: {met}"
+
+
+def ratio_line(result, titles):
+    return f"Beside {titles[result['peer']]}: {figure(result['ratio'])} times as fast."

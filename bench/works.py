@@ -43,14 +43,14 @@ class Work:
 
 
 def against(measure, peer, floor):
-    """Goals beside the peer and beside the floor."""
-    goals = [Goal(measure, "peer", at_least=peer)] if peer else []
+    """Goals beside Postfix and beside the floor."""
+    goals = [Goal(measure, "postfix", at_least=peer)] if peer else []
     return tuple(goals + ([Goal(measure, "floor", at_least=floor)] if floor else []))
 
 
 ONCE = {"per_connection": 1}
 HANDSHAKES = dict(load={"tls": True, "handshakes": True}, handshakes=True, traced=0, most=20_000,
-                  goals=against("handshakes", 1.6, 0.60) + (Goal("per_cpu_second", "peer", at_least=3),))
+                  goals=against("handshakes", 1.6, 0.60) + (Goal("per_cpu_second", "postfix", at_least=3),))
 IDLE = dict(drive="idle", load=ONCE, most=3000, rounds=3, traced=0, floor=False)
 SERVED = Goal("served", at_least=0.9)
 FLAT = (Goal("flatness", at_least=0.9),)
@@ -68,7 +68,7 @@ WORKS = [
     Work("bdat", "accept by pipelined BDAT, kept connections", load={"pipelining": True, "bdat": True}, traced=2000,
          goals=against("rate", 25, 0.60)),
     Work("latency", "one session, one message a connection, connect to 250", sessions=1, load=ONCE, latency=True,
-         most=5000, traced=0, goals=(Goal("latency_median", "peer", at_most=0.5), Goal("latency_p99", "peer", at_most=0.5))),
+         most=5000, traced=0, goals=(Goal("latency_median", "postfix", at_most=0.5), Goal("latency_p99", "postfix", at_most=0.5))),
     Work("handshake-p256", "STARTTLS handshakes, P-256, 50 sessions", key="ec", **HANDSHAKES),
     Work("handshake-rsa", "STARTTLS handshakes, RSA-2048, 50 sessions", key="rsa", **HANDSHAKES),
     Work("idle", "20,000 idle sessions", goals=(Goal("bytes_each", at_most=4), SERVED), **IDLE),

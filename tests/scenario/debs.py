@@ -26,6 +26,7 @@ PACKAGES = {
     "krb5": ["krb5-kdc", "krb5-admin-server", "krb5-user", "gsasl"],
     "fetchmail": ["fetchmail"],
     "sendmail": ["sendmail-bin", "sendmail-cf", "m4", "libnss-wrapper"],
+    "opensmtpd": ["opensmtpd"],
     "nodemailer": ["node-nodemailer"],
 }
 

@@ -318,9 +318,7 @@ class Sendmail(Peer):
         for name in ("queue",):
             self.path(name).mkdir(mode=0o700, exist_ok=True)
         self.path("hosts").write_text("127.0.0.1 sendmail.test sendmail localhost\n")
-        macros = (SENDMAIL.replace("PLACE", str(self.place)).replace("PORT", str(self.port))
-                  .replace("DOMAIN", self.domain))
-        self.path("sendmail.mc").write_text(macros)
+        self.path("sendmail.mc").write_text(self.macros())
         library = self.root / "usr/share/sendmail/cf"
         made = subprocess.run([str(self.program("usr/bin/m4")), "-I", str(library), str(library / "m4/cf.m4"),
                                str(self.path("sendmail.mc"))], stdout=subprocess.PIPE, check=True, env=self.env)
@@ -329,6 +327,10 @@ class Sendmail(Peer):
         self.env.update(LD_PRELOAD=str(wrapper), NSS_WRAPPER_HOSTNAME="sendmail.test",
                         NSS_WRAPPER_HOSTS=str(self.path("hosts")))
         self.program("usr/libexec/sendmail/sendmail").chmod(0o755)     # not for a group: it is not installed
+
+    def macros(self):
+        return (SENDMAIL.replace("PLACE", str(self.place)).replace("PORT", str(self.port))
+                .replace("DOMAIN", self.domain))
 
     def command(self):
         return [self.program("usr/libexec/sendmail/sendmail"), f"-C{self.path('sendmail.cf')}", "-bD"]

@@ -1,5 +1,6 @@
 """What could hold the mail (bench/stores): every store takes its turns and holds what it took."""
 import json
+import os
 import subprocess
 import sys
 
@@ -14,7 +15,8 @@ pytestmark = pytest.mark.skipif(not (debs.BUILD / "bench" / "store").exists(), r
 
 def stores(*words):
     return subprocess.run([sys.executable, str(STORES), "--build", str(debs.BUILD), *words], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=300)
+                          stderr=subprocess.PIPE, text=True, timeout=300,
+                          env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})     # the libraries keep things
 
 
 QUICK = ["--rounds", "2", "--seconds", "0.05", "--warm", "0.2", "--groups", "1,30"]

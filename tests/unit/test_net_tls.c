@@ -23,7 +23,7 @@ enum { BIG = 8 << 20, OUT_MAX = BIG + 1000 };
 struct end {
     struct stream  s;
     size_t         received, secured, drained, eofs, fails;
-    bool           closed, answers, hold, finish_when_secure;
+    bool           closed, answers, hold, finish_when_secure, close_when_answered;
     size_t         keep;        /* leave so many bytes in `in` */
     struct buf     text;
     char           error[200];
@@ -97,6 +97,8 @@ static void on_input(struct end *e)
     stream_flush(&e->s);
     if (e->hold)
         stream_pause(&e->s);
+    if (e->close_when_answered)
+        stream_close(&e->s);
 }
 
 static void on_event(struct stream *s, enum stream_event event)
@@ -653,6 +655,23 @@ static void finishing_at_the_moment_of_security_says_farewell(void **state)
     tls_server_free(t);
 }
 
+static void words_flushed_before_a_close_at_once_still_go(void **state)
+{
+    struct tls_server *t = server_of(&p256, "mx.test");
+
+    (void)state;
+    begin_secure(t);
+    a.answers = a.close_when_answered = true;
+    buf_put(&b.s.out, "last", 4);
+    stream_flush(&b.s);
+    turn(20);
+    assert_true(a.closed);
+    assert_true(slice_eq(buf_view(&b.text), SLICE_LIT("last")));
+    assert_int_equal(b.fails, 1);       /* cut off, without a farewell */
+    close_both();
+    tls_server_free(t);
+}
+
 /* --- keys that are elsewhere */
 
 static void the_answer_may_come_later_and_the_loop_goes_on(void **state)
@@ -974,6 +993,7 @@ int main(void)
         cmocka_unit_test_setup(half_closed_the_other_half_goes_on, setup),
         cmocka_unit_test_setup(bytes_after_the_farewell_are_not_heard, setup),
         cmocka_unit_test_setup(finishing_at_the_moment_of_security_says_farewell, setup),
+        cmocka_unit_test_setup(words_flushed_before_a_close_at_once_still_go, setup),
         cmocka_unit_test_setup(the_answer_may_come_later_and_the_loop_goes_on, setup),
         cmocka_unit_test_setup(a_vault_that_says_no_or_dies_fails_the_handshake, setup),
         cmocka_unit_test_setup(a_connection_that_goes_while_it_waits_leaves_nothing, setup),

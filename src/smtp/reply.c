@@ -58,12 +58,15 @@ enum reply_id reply_text(struct reply *r, enum reply_id id, struct slice a, stru
 
 static size_t text_clean(char *to, const char *from, bool utf8)
 {
-    size_t n = 0, all = strnlen(from, REPLY_LINE);
+    size_t all = strnlen(from, REPLY_LINE);
 
-    utf8 = utf8 && utf8_printable(slice_of(from, all));
-    for (; n < all; n++)
-        to[n] = !utf8 && (ascii_control(from[n]) || (unsigned char)from[n] > 127) ? '?' : from[n];
-    return n;
+    memcpy(to, from, all);
+    if (utf8 && utf8_printable(slice_of(from, all)))
+        return all;
+    for (size_t n = 0; n < all; n++)
+        if (ascii_control(to[n]) || (unsigned char)to[n] > 127)
+            to[n] = '?';
+    return all;
 }
 
 /* HEAD: "250-2.11.11 " */

@@ -3,6 +3,7 @@
  * A feature without a row is announced nowhere, whatever is granted.
  */
 #include "base/date.h"
+#include "base/digits.h"
 #include "smtpd/auth.h"
 #include "smtpd/ehlo.h"
 
@@ -50,8 +51,10 @@ static const struct row {
 
 static void on_size(const struct session *s, struct reply *r)
 {
-    reply_add(r, REPLY_EHLO, "SIZE %llu",
-              (unsigned long long)s->server->conf->limits.message_size);
+    char size[DIGITS_TEXT];
+
+    reply_text(r, REPLY_EHLO, SLICE_LIT("SIZE "),
+               digits_text((int64_t)s->server->conf->limits.message_size, size));
 }
 
 /* on_by - the least time that it may ask for (RFC 2852 §2) */
@@ -59,11 +62,12 @@ static void on_size(const struct session *s, struct reply *r)
 static void on_by(const struct session *s, struct reply *r)
 {
     int64_t least = s->server->conf->limits.deliver_by / 1000;
+    char seconds[DIGITS_TEXT];
 
     if (least > 0)
-        reply_add(r, REPLY_EHLO, "DELIVERBY %lld", (long long)least);
+        reply_text(r, REPLY_EHLO, SLICE_LIT("DELIVERBY "), digits_text(least, seconds));
     else
-        reply_add(r, REPLY_EHLO, "DELIVERBY");
+        reply_text(r, REPLY_EHLO, SLICE_LIT("DELIVERBY"), (struct slice){ 0 });
 }
 
 /* on_hold - how long, and until when at most (RFC 4865 §3) */
@@ -124,14 +128,15 @@ static void on_limits(const struct session *s, struct reply *r)
 unsigned ehlo_write(const struct session *s, struct reply *r)
 {
     if (s->listen->role != LISTEN_ODMR)
-        reply_add(r, REPLY_EHLO, "VRFY");       /* always there, if only to answer 252 */
+        reply_text(r, REPLY_EHLO, SLICE_LIT("VRFY"), (struct slice){ 0 });       /* always there, if only to answer 252 */
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (!session_granted(s, rows[i].feature))
             continue;
         if (rows[i].line != NULL)
             rows[i].line(s, r);
         else
-            reply_add(r, REPLY_EHLO, "%s", feature_keyword(rows[i].feature));
+            reply_text(r, REPLY_EHLO, slice_cstr(feature_keyword(rows[i].feature)),
+                       (struct slice){ 0 });
     }
     return REPLY_EHLO;
 }

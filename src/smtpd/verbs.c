@@ -8,6 +8,7 @@
  * kind); HELP follows by itself, EHLO by the row of its feature in ehlo.c.
  */
 #include <stdlib.h>
+#include "base/ascii.h"
 #include "smtpd/auth.h"
 #include "smtpd/bdat.h"
 #include "smtpd/ehlo.h"
@@ -109,10 +110,10 @@ static bool is_name(struct slice s, const char *name)
 
 static const struct verb *verb_find(struct slice name)
 {
-    if (is_name(name, "X-EXCH50"))      /* how some write it */
+    if (name.n == 8 && is_name(name, "X-EXCH50"))      /* how some write it */
         name = SLICE_LIT("XEXCH50");
-    for (size_t i = 0; i < VERBS; i++)
-        if (is_name(name, verbs[i].name))
+    for (size_t i = 0; name.n > 0 && i < VERBS; i++)
+        if (ascii_lower(name.p[0]) == ascii_lower(verbs[i].name[0]) && is_name(name, verbs[i].name))
             return &verbs[i];
     return NULL;
 }
@@ -290,7 +291,7 @@ static unsigned on_ehlo(struct session *s, struct slice args, struct reply *r)
 
     if (id != REPLY_OK)
         return id;
-    reply_add(r, REPLY_EHLO, "%.*s", SLICE(s->server->conf->hostname));
+    reply_text(r, REPLY_EHLO, s->server->conf->hostname, (struct slice){ 0 });
     return ehlo_write(s, r);
 }
 

@@ -142,6 +142,7 @@ struct queue *queue_open(const struct queue_options *o, struct why *why)
         list_init(lists[i]);
     for (size_t i = 0; i < sizeof rosters / sizeof rosters[0]; i++)
         rosters[i]->secret = o->seed;
+    memcpy(q->secret, &o->seed, sizeof o->seed);
     q->conf = o->conf;
     q->disk = o->disk;
     q->mono = o->mono;

@@ -97,6 +97,7 @@ struct queue {
     struct steady      steady;
     void             (*flush)(void *user);
     void              *user;
+    uint8_t            secret[16];      /* for hashes; of the seed: the same run is the same again */
 
     struct pages       pages;
     struct roster      letters;         /* by id */

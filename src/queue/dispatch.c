@@ -74,7 +74,7 @@ struct peer *dispatch_choose(const struct queue *q, enum lane lane)
 
 static struct peer *keeper(const struct queue *q, struct slice destination, struct peer *least)
 {
-    uint64_t hash = hash_keyed(destination), score, highest = 0;
+    uint64_t hash = hash_siphash(q->secret, destination), score, highest = 0;
     struct peer *best = least;
 
     for (struct list *l = q->relays.next; l != &q->relays; l = l->next) {

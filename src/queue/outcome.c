@@ -502,6 +502,10 @@ void outcome_back(struct queue *q, struct job *job, const struct way *way)
         as_it_was(q, job, way);
     } else {
         sched_again(q->sched, &job->sched);
+        if (times_up(q, m)) {       /* while it was away */
+            outcome_expire(q, job, times_failure(q, m));
+            report_consider(q, m);
+        }
     }
 }
 

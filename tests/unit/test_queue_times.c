@@ -79,6 +79,21 @@ static void what_is_late_returns_at_its_deadline(void **state)
     assert_int_equal(world.queue->letters.n, 1);
 }
 
+static void what_a_dead_agent_had_at_its_deadline_does_not_go_again(void **state)
+{
+    (void)state;
+    commit(&(struct mail){ .sender = "s@partner.test", .by = MINUTE, .by_mode = "R",
+                           .rcpts = { { .address = "a@other.test" } } });
+    work(0);
+    assert_int_equal(world.nheard, 1);
+    pass(2 * MINUTE, SECOND);
+    queue_peer_gone(world.queue, &world.relay);
+    queue_peer(world.queue, &world.relay, ROLE_RELAY, 9, &ops, NULL);
+    work(0);
+    assert_int_equal(world.nheard, 2);          /* its report */
+    assert_string_equal(last_heard()->sender, "");
+}
+
 static void what_an_agent_has_at_its_deadline_returns_when_it_is_back(void **state)
 {
     (void)state;
@@ -332,6 +347,7 @@ int main(void)
         T(a_person_may_release_it_before_and_that_stays),
         T(its_lifetime_begins_when_it_may_go),
         T(what_is_late_returns_at_its_deadline),
+        T(what_a_dead_agent_had_at_its_deadline_does_not_go_again),
         T(what_an_agent_has_at_its_deadline_returns_when_it_is_back),
         T(what_is_late_and_goes_on_is_told_of_once),
         T(a_trace_is_told_of_each_relay),

@@ -20,7 +20,8 @@ Made by `bench/report` from `bench/results/`, which `bench/compare` wrote; nothi
 Every server does the same work on the same machine, file system and load generator (`postrider load`), in
 alternating rounds: each round starts each server in turn with an empty queue, warms it up, loads it, and counts
 what it really did, in its queue, at the sink or in the mailboxes. A round whose count is wrong is an error. All
-that is accepted is durable before the 250, but for OpenSMTPD, which does not sync. Postrider runs as it is
+that is accepted is durable before the 250, but where a table shows fewer syncs than messages and the server does
+not share them: OpenSMTPD and Haraka do not sync what they accept. Postrider runs as it is
 installed: all its processes, limits, checks, and every line of its log; so do the others, tuned as their own
 documentation says.
 

@@ -3,9 +3,11 @@
 Each is configured for speed as its documentation says, with its syncs and its
 log on. What one cannot do (a verb, Maildirs) it `lacks`.
 """
+import fcntl
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -237,4 +239,78 @@ class OpenSMTPD(Contestant):
         return package_version(cls.package)
 
 
-ALL = (Exim, Sendmail, OpenSMTPD)
+PACKAGE_JSON = {"private": True, "dependencies": {"haraka": "3.3.0"},
+                "overrides": {"encoding-japanese": "2.2.0", "libqp": "2.1.2"}}      # versions that mirrors have, too
+
+# Takes mail for everyone, and says where it goes.
+PLUGIN = """
+exports.hook_connect = (next, connection) => { connection.relaying = true; next() }
+exports.hook_rcpt = (next) => next(OK)
+exports.hook_get_mx = (next) => next(OK, { exchange: '127.0.0.1', port: SINK, priority: 0 })
+"""
+
+
+def haraka():
+    """The folder with it and what it needs, fetched by npm once."""
+    place = debs.PEERS / "haraka"
+    with open(debs.PEERS / "haraka.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / ".complete").exists():
+            place.mkdir(exist_ok=True)
+            (place / "package.json").write_text(json.dumps(PACKAGE_JSON))
+            debs.run("npm", "install", "--omit=dev", "--omit=optional", "--no-audit", "--no-fund", "--ignore-scripts", cwd=place)
+            (place / ".complete").touch()
+    return place / "node_modules/haraka"
+
+
+class Haraka(Contestant):
+    """A process for each core. It has its own queue, and one for each message: files."""
+    name, title = "haraka", "Haraka"
+    lacks = ("bdat", "maildir")
+
+    def __init__(self, place, job):
+        super().__init__(place, job)
+        self.port = free_port()
+
+    def configure(self):
+        job, config = self.job, self.place / "config"
+        for name in ("config", "plugins", "queue"):
+            (self.place / name).mkdir()
+        files = {"me": "haraka.test", "tls.ini": "", "host_list": DOMAIN, "plugins": ("tls\n" if job.tls else "") + "bench\n",
+                 "smtp.ini": f"listen=127.0.0.1:{self.port}\nnodes=cpus\n",
+                 "connection.ini": self.connection_ini(), "log.ini": "[main]\nlevel=notice\n",
+                 "outbound.ini": f"disabled={'true' if job.does == 'hold' else 'false'}\nlocal_mx_ok=true\nenable_tls=false\n"}
+        for name, text in files.items():
+            (config / name).write_text(text + "\n")
+        for path, name in zip(job.tls, ("tls_cert.pem", "tls_key.pem")):
+            shutil.copy(path, config / name)
+        (self.place / "plugins/bench.js").write_text(PLUGIN.replace("SINK", str(job.sink or 9)))
+
+    @staticmethod
+    def connection_ini():
+        """Its own, which it does not read where there is one, for larger messages."""
+        text = (haraka() / "config/connection.ini").read_text()
+        return re.sub(r"(?m)^bytes=.*$", "bytes=60000000", text)
+
+    def launch(self):
+        program = haraka() / "bin/haraka"
+        self.configure()
+        self.process = Process(["/usr/bin/node", program, "-c", self.place], self.place / "output", env=self.job.environment())
+        wait_until(lambda: banner(self.port).startswith(b"220") or not self.process.alive(), 30, "Haraka answers")
+        assert self.process.alive(), self.process.log()[-2000:]
+
+    def halt(self):
+        self.process.stop(5)
+
+    def root_pid(self):
+        return self.process.pid
+
+    def queued(self):
+        return sum(1 for path in (self.place / "queue").rglob("*") if path.is_file() and not path.name.startswith("."))
+
+    @staticmethod
+    def version():
+        return f"haraka {PACKAGE_JSON['dependencies']['haraka']}, node {first_line(['/usr/bin/node', '--version'])}"
+
+
+ALL = (Exim, Sendmail, OpenSMTPD, Haraka)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 #include "base/json.h"
 
@@ -23,6 +24,17 @@ static void strings_are_escaped(void **state)
     assert_is(&b, "\"a\\\"b\\\\c/d\"");
     json_put_string(&b, SLICE_LIT("\x01\n\x1f\x7f\0x"));
     assert_is(&b, "\"\\u0001\\u000a\\u001f\x7f\\u0000x\"");
+    json_put_string(&b, SLICE_LIT("eight and more \" and \\ and \x1f and so on"));
+    assert_is(&b, "\"eight and more \\\" and \\\\ and \\u001f and so on\"");
+    for (int c = 0; c < 128; c++) {
+        char text[] = "abcdefghijklmnop", want[40];
+
+        text[c % 16] = (char)c;
+        snprintf(want, sizeof want, c < 0x20 ? "\"%.*s\\u%04x%s\"" : c == '"' || c == '\\' ? "\"%.*s\\%c%s\"" : "\"%.*s%c%s\"",
+                 c % 16, text, c, text + c % 16 + 1);
+        json_put_text(&b, NULL, slice_of(text, 16));
+        assert_is(&b, want);
+    }
     json_put_string(&b, SLICE_LIT("gr\xc3\xbc\xc3\x9f"));
     assert_is(&b, "\"gr\xc3\xbc\xc3\x9f\"");
     buf_free(&b);

@@ -389,7 +389,7 @@ static void timers_begin(struct smtpd *d)
 static void memory_begin(void)
 {
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
-    mallopt(M_TRIM_THRESHOLD, 8 << 20);
+    mallopt(M_TRIM_THRESHOLD, 2 << 20);
     mallopt(M_TOP_PAD, 256 << 10);
 }
 

@@ -259,6 +259,18 @@ static void drain_on(struct smtpd *d)
         each_client(d, drain_idle);
 }
 
+/* settle - after the first second without a message, what is free goes back to the system */
+
+static void settle(struct smtpd *d)
+{
+    bool busy = counters[COUNT_accepted] != d->accepted_before;
+
+    if (!busy && d->busy)
+        malloc_trim(0);
+    d->busy = busy;
+    d->accepted_before = counters[COUNT_accepted];
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct smtpd *d = timer->data;
@@ -267,6 +279,7 @@ static void on_sweep(uv_timer_t *timer)
     each_client(d, client_tick);
     commits_tick(&d->commits);
     asks_tick(&d->asks);
+    settle(d);
     if (d->drain_until != 0)
         drain_on(d);
 }

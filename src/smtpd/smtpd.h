@@ -26,6 +26,8 @@ struct smtpd {
     int              fd_most;           /* a connection with a higher descriptor is one too many */
     struct listener  listeners[CHILD_LISTENERS];
     uv_timer_t       sweep, greeter;
+    uint64_t         accepted_before;   /* messages, at the last sweep */
+    bool             busy;              /* there were some before it */
     int64_t          hurry_at, drain_until;     /* mono, ms; drain_until 0: not draining */
 };
 

@@ -127,7 +127,7 @@ class Round:
         while took < CALIBRATED and n < cap:
             n = min(cap, n * 4)
             took, _ = self.run(n)
-        self.amounts[key] = min(cap, max(FEWEST * self.work.sessions, round(n / took * self.seconds)))
+        self.amounts[key] = min(cap, max(self.work.fewest or FEWEST * self.work.sessions, round(n / took * self.seconds)))
         return self.amounts[key]
 
     # --- what is measured

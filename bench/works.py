@@ -16,6 +16,7 @@ class Work:
     size: int = 4 * KiB
     load: dict = dataclasses.field(default_factory=dict)        # more options of `postrider load`
     most: int = 200_000             # messages of one round
+    fewest: int = 0                 # 0: some for each session
     traced: int = 300               # of the round under strace; 0: no such round
     latency: bool = False
     handshakes: bool = False
@@ -68,7 +69,7 @@ WORKS = [
     Work("bdat", "accept by pipelined BDAT, kept connections", load={"pipelining": True, "bdat": True}, traced=2000,
          goals=against("rate", 25, 0.60)),
     Work("latency", "one session, one message a connection, connect to 250", sessions=1, load=ONCE, latency=True,
-         most=5000, traced=0, goals=(Goal("latency_median", "postfix", at_most=0.5), Goal("latency_p99", "postfix", at_most=0.5))),
+         most=5000, fewest=100, traced=0, goals=(Goal("latency_median", "postfix", at_most=0.5), Goal("latency_p99", "postfix", at_most=0.5))),
     Work("handshake-p256", "STARTTLS handshakes, P-256, 50 sessions", key="ec", **HANDSHAKES),
     Work("handshake-rsa", "STARTTLS handshakes, RSA-2048, 50 sessions", key="rsa", **HANDSHAKES),
     Work("idle", "20,000 idle sessions", goals=(Goal("bytes_each", at_most=4), SERVED), **IDLE),

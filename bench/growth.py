@@ -7,7 +7,7 @@ import figures
 import servers
 from ports import free_port, wait_until
 from rounds import Round
-from standing import fill
+from standing import fill, wait_quiet
 
 HELD = "held.test"
 
@@ -51,6 +51,7 @@ class WaitingRound(Round):
             self.warm_up()
         fill(self.server, HELD, count - self.waiting)
         self.waiting = count
+        wait_quiet(self.server)
         n = self.amounts[(self.work.name, self.kind.name)]
         took, _ = self.run(n)
         wait_until(lambda: self.server.queued() == self.waiting, 20, f"nothing but {count} messages waits", every=0.2)

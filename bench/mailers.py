@@ -122,7 +122,7 @@ class FastSendmail(peers.Sendmail):
 
 class Sendmail(Unpacked):
     name, title, package = "sendmail", "sendmail", "sendmail"
-    lacks = ("bdat", "maildir")
+    lacks = ("bdat", "maildir", *TLS)       # in the foreground it begins without STARTTLS
 
     def make(self):
         return FastSendmail(self.place / "home", self.job)

@@ -54,6 +54,7 @@ struct entry {
     unsigned nrcpts;
     uint8_t  nature[RCPTS];
     uint8_t  delivered[RCPTS], reported[RCPTS], told[RCPTS];
+    bool     done[RCPTS];       /* delivered, and the queue still knew after each of its deaths */
     uint8_t  notify[RCPTS];     /* index of notifies */
     int64_t  hold, by;          /* ms after the acceptance; 0: none */
     bool     returns;           /* BY=...R */
@@ -310,6 +311,7 @@ static void note_delivery(const char *rcpt, bool terminal)
         return;                 /* a report to its sender */
     if (terminal && strcmp(sim.ledger[n].verb, "SAML") == 0)
         return;                 /* the mailbox counts */
+    sim.ledger[n].done[r] = true;
     if (sim.ledger[n].delivered[r]++ > 0)
         sim.duplicates++;
     else
@@ -521,11 +523,30 @@ static void start(void)
         agent_start(i);
 }
 
+/* forget - what was delivered but is to go again: the disk took no record of it before the
+ * queue died. That it may be refused now, or be too late, is no fault. */
+
+static void forget(struct entry *l, bool unwritten)
+{
+    struct letter *m = letter_get(sim.queue, l->id);
+
+    for (struct job *job = NULL; m != NULL && (job = job_next(m, job)) != NULL; )
+        for (uint32_t i = 0; i < job_count(job); i++) {
+            bool *done = &l->done[job_rcpt(job, i)];
+
+            if (*done && !unwritten)
+                fail("a success is forgotten that was written");
+            *done = false;
+        }
+}
+
 /* kill_queue - the agents of this simulation die with it: what they had told
  * nobody may happen twice */
 
 static void kill_queue(void)
 {
+    bool unwritten = sim.queue->units > 0;
+
     for (unsigned i = 0; i <= RELAYS; i++)
         sim.life[i]++;
     sim.ticket = 0;
@@ -537,6 +558,8 @@ static void kill_queue(void)
     disk_mem_fail(sim.disk, 0);
     sim.restarts++;
     start();
+    for (unsigned n = 0; n < sim.committed; n++)
+        forget(&sim.ledger[n], unwritten);
 }
 
 static void kill_agent(unsigned i)
@@ -754,10 +777,10 @@ static void verdict(void)
 
         for (unsigned i = 0; l->acked && i < l->nrcpts; i++) {
             rcpts++;
-            if (l->delivered[i] == 0 && l->reported[i] == 0 && !l->bad_sender
+            if (!l->done[i] && l->reported[i] == 0 && !l->bad_sender
                 && wants(l, i, "FAILURE"))
                 lost++;
-            if (l->delivered[i] > 0 && l->told[i] == 0 && !l->bad_sender
+            if (l->done[i] && l->told[i] == 0 && !l->bad_sender
                 && wants(l, i, "SUCCESS"))
                 untold++;
             if (l->nature[i] == FETCHED && l->delivered[i] == 0 && !(l->by > 0 && l->returns))

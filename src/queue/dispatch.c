@@ -8,13 +8,14 @@
 #include "queue/dispatch.h"
 #include "queue/links.h"
 #include "queue/outcome.h"
+#include "queue/times.h"
 #include "queue/turn.h"
 #include "smtp/address.h"
 
 enum { PER_TURN = 64, PENDING_MAX = 8 << 20, KEEPER_AHEAD = 16 };
 
 static const int64_t LEASE = 6LL * 60 * 60 * 1000;      /* ms; the agents' own limits are shorter */
-static const int64_t TROUBLE_WAIT = 60 * 1000;          /* ms until a job that we could not read */
+static const int64_t TROUBLE_WAIT = 60 * 1000;          /* ms until a job that cannot go just now */
 
 void lease_end(struct queue *q, struct lease *l)
 {
@@ -227,7 +228,7 @@ static bool send_it(struct queue *q, struct lease *l, const struct envelope *e,
     return sent;
 }
 
-/* not_now - our own trouble, not the destination's */
+/* not_now - for a reason of our own, not the destination's */
 
 static void not_now(struct queue *q, struct job *job, const struct way *way)
 {
@@ -263,6 +264,10 @@ static void deliver(struct queue *q, struct job *job, struct peer *agent, const 
     struct lease *l = NULL;
     struct envelope e;
 
+    if (times_late(q, job->letter)) {
+        not_now(q, job, way);   /* it fails in a moment, or when the clock is believed */
+        return;
+    }
     if (!letter_read(q, job->letter, &envelope, &body)) {
         unreadable(q, job, way);
         return;

@@ -131,12 +131,16 @@ int64_t times_age(const struct queue *q, const struct letter *m)
     return -left(q, m, times_since(q, m));
 }
 
-bool times_up(const struct queue *q, const struct letter *m)
+bool times_late(const struct queue *q, const struct letter *m)
 {
     const struct timed *t = find(q, m);
 
-    return t != NULL && t->by != 0 && t->returns && steady_sure(&q->steady)
-        && left(q, m, t->by) <= 0;
+    return t != NULL && t->by != 0 && t->returns && left(q, m, t->by) <= 0;
+}
+
+bool times_up(const struct queue *q, const struct letter *m)
+{
+    return steady_sure(&q->steady) && times_late(q, m);
 }
 
 enum failure times_failure(const struct queue *q, const struct letter *m)

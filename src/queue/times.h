@@ -43,7 +43,10 @@ int64_t times_since(const struct queue *q, const struct letter *m);
 /* times_age - ms since then; negative: that is to come */
 int64_t times_age(const struct queue *q, const struct letter *m);
 
-/* times_up - is it to fail because its time has passed? */
+/* times_late - has the time passed after which it must not go? */
+bool times_late(const struct queue *q, const struct letter *m);
+
+/* times_up - is it to fail for that? Not while the clock is doubted: then it waits */
 bool times_up(const struct queue *q, const struct letter *m);
 
 /* times_failure - what kind of failure that is */

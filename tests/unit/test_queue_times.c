@@ -94,6 +94,25 @@ static void what_a_dead_agent_had_at_its_deadline_does_not_go_again(void **state
     assert_string_equal(last_heard()->sender, "");
 }
 
+static void what_is_late_waits_while_the_clock_is_doubted(void **state)
+{
+    (void)state;
+    commit(&(struct mail){ .sender = "s@partner.test", .by = HOUR, .by_mode = "R",
+                           .rcpts = { { .address = "a@other.test" } } });
+    work(0);
+    answer(FATE_LATER, DELIVERY_RELAYED);
+    assert_int_equal(world.nheard, 1);
+    world_mono += 3LL * HOUR;
+    world_wall += 3LL * HOUR;
+    restart();                                  /* a long silence: perhaps the clock is wrong */
+    pass(8 * MINUTE, SECOND);
+    assert_int_equal(world.nheard, 1);          /* neither sent nor given up */
+    pass(4 * MINUTE, SECOND);
+    assert_int_equal(world.nheard, 2);
+    assert_string_equal(last_heard()->sender, "");
+    assert_true(told("Status: 5.4.7"));
+}
+
 static void what_an_agent_has_at_its_deadline_returns_when_it_is_back(void **state)
 {
     (void)state;
@@ -348,6 +367,7 @@ int main(void)
         T(its_lifetime_begins_when_it_may_go),
         T(what_is_late_returns_at_its_deadline),
         T(what_a_dead_agent_had_at_its_deadline_does_not_go_again),
+        T(what_is_late_waits_while_the_clock_is_doubted),
         T(what_an_agent_has_at_its_deadline_returns_when_it_is_back),
         T(what_is_late_and_goes_on_is_told_of_once),
         T(a_trace_is_told_of_each_relay),

@@ -93,11 +93,12 @@ class Round:
     def run(self, n):
         """Send n and see that they arrived where this work ends: (seconds, report)"""
         begun = time.time()
-        report = load(self.server.port, **self.options(n))
+        options = self.options(n)
+        report = load(self.server.port, **options)
         if report["accepted"] != n:
             raise Wrong(f"{report['accepted']} of {n} were accepted")
         if not self.work.handshakes:
-            self.sent += n
+            self.sent += n + options.get("warmup", 0)
         ended = {"relay": self.relayed, "maildir": self.in_mailboxes}.get(self.work.does, lambda: None)()
         return (ended - begun if ended else report["seconds"]), report
 
@@ -134,9 +135,9 @@ class Round:
 
     def measured(self):
         n = self.warm_up()
-        before = self.server.group.cpu()
+        before, sent = self.server.group.cpu(), self.sent
         took, report = self.run(n)
-        cpu = self.server.group.cpu() - before
+        cpu = (self.server.group.cpu() - before) * n / ((self.sent - sent) or n)
         self.check()
         return self.figures(n, took, cpu, report)
 
@@ -168,11 +169,12 @@ class Round:
         """System calls and syncs of one message; a few, since tracing is slow."""
         self.warm_up()
         trace = measure.Trace(self.server.group, self.place)
-        n = self.work.traced
+        sent = self.sent
         try:
-            self.run(n)
+            self.run(self.work.traced)
         finally:
             calls = trace.stop()
+        n = self.sent - sent
         return {"n": n, "calls": sum(calls.values()) / n,
                 "syncs": sum(calls.get(name, 0) for name in measure.SYNCS) / n,
                 "most": {name: round(count / n, 2) for name, count in

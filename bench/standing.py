@@ -67,7 +67,7 @@ class IdleRound(Round):
             memory = self.server.group.memory() - before
             beside, _ = self.run(n) if ours else (without, None)
         self.check()
-        found = {"n": n, "sessions": count, "bytes_each": memory / count / 1024, "rate": n / beside}
+        found = {"n": n, "sessions": count, "bytes_each": memory / count / 1024, "beside_rate": n / beside}
         return {**found, "served": without / beside} if ours else found
 
 

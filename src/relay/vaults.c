@@ -7,11 +7,6 @@ void vaults_init(struct vaults *v)
     list_init(&v->logins);
 }
 
-void vault_peer(struct vaults *v, struct channel *c)
-{
-    v->channel = c;
-}
-
 static void forget(struct vault_login *l)
 {
     list_remove(&l->link);
@@ -24,15 +19,25 @@ static void end(struct vault_login *l, enum fate fate, struct slice why)
     l->end(l, fate, why);
 }
 
-void vault_gone(struct vaults *v, struct channel *c)
+static void end_all(struct vaults *v)
 {
     struct list *first;
 
-    if (v->channel != c)
-        return;
     v->channel = NULL;
     while ((first = list_pop(&v->logins)) != NULL)
         end(LIST_OWNER(first, struct vault_login, link), FATE_LATER, SLICE_LIT("the vault has gone"));
+}
+
+void vault_peer(struct vaults *v, struct channel *c)
+{
+    end_all(v);
+    v->channel = c;
+}
+
+void vault_gone(struct vaults *v, struct channel *c)
+{
+    if (v->channel == c)
+        end_all(v);
 }
 
 void vault_begin(struct vaults *v, struct vault_login *l, struct slice mechanisms,

@@ -45,8 +45,8 @@ void logins_vault(struct logins *l, struct channel *vault)
     struct open_login *login;
     size_t at = 0;
 
-    l->vault = vault;
-    while (vault == NULL && (login = map_next(&l->open, &at)) != NULL) {
+    l->vault = NULL;            /* nobody asks it anew while its logins end */
+    while ((login = map_next(&l->open, &at)) != NULL) {
         uint64_t ticket = login->ticket;
         struct session *s = close_login(l, ticket);
 
@@ -54,6 +54,7 @@ void logins_vault(struct logins *l, struct channel *vault)
         session_login_done(s, ticket, FATE_LATER, AUTH_TROUBLE, (struct slice){ 0 });
         l->go(s);
     }
+    l->vault = vault;
 }
 
 /* --- questions ---------------------------------------------------------------- */

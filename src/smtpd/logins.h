@@ -14,7 +14,8 @@ struct logins {
 
 void logins_begin(struct logins *l, struct server *server, void (*go)(struct session *s));
 
-/* logins_vault - the vault is there, or (NULL) has gone: then every open login hears "later" */
+/* logins_vault - there is a new vault, or (NULL) none: every login that the one before had
+ * open hears "later" */
 void logins_vault(struct logins *l, struct channel *vault);
 
 /* logins_receive - MECHANISMS, AUTH_SAY, AUTH_DONE. False: malformed, or none of them. */

@@ -203,6 +203,15 @@ static void vault_begin_here(void)
 /* One route with an account. */
 static struct conf_route route = { .pattern = SLICE_INIT("b.test"), .account = SLICE_INIT("hub") };
 
+static enum fate login_ended;
+
+static void on_login_end(struct vault_login *login, enum fate fate, struct slice why)
+{
+    (void)login;
+    (void)why;
+    login_ended = fate;
+}
+
 static struct slice route_key(const void *member)
 {
     return ((const struct conf_route *)member)->pattern;
@@ -248,6 +257,23 @@ static void a_refused_login_is_later(void **state)
     assert_string_equal(outcome_text, "0:later 535 4.7.8, ");
     channel_close(vault, "over");
     map_free(&conf.route_map);
+}
+
+/* The channel to the vault that died may be told of after the one to its successor. */
+
+static void logins_of_a_vault_that_was_replaced_are_over(void **state)
+{
+    static struct vault_login login = { .end = on_login_end };
+
+    (void)state;
+    login_ended = FATE_DONE;
+    vault_begin_here();
+    vault_begin(&relay.pool.vaults, &login, SLICE_LIT("PLAIN"), SLICE_LIT("hub"),
+                SLICE_LIT("127.0.0.1"), true);
+    vault_peer(&relay.pool.vaults, to_vault);
+    assert_int_equal(login_ended, FATE_LATER);
+    assert_int_equal(login.ticket, 0);
+    channel_close(vault, "over");
 }
 
 static void without_a_vault_logins_are_later(void **state)
@@ -628,6 +654,7 @@ int main(void)
         T(a_smarthost_hears_who_we_are),
         T(a_refused_login_is_later),
         T(without_a_vault_logins_are_later),
+        T(logins_of_a_vault_that_was_replaced_are_over),
         T(limits_of_recipients_are_kept),
         T(limits_of_messages_are_kept),
         T(limits_of_domains_are_kept),

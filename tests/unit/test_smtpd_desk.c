@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include "smtpd/balancer.h"
 #include "smtpd/desk.h"
+#include "smtpd/logins.h"
 #include "smtpd_world.h"
 
 static struct conf   *conf;
@@ -357,6 +358,52 @@ static void a_balancer_that_says_something_else_is_left(void **state)
     assert_int_equal(d.nclients, 0);
 }
 
+static unsigned gone_on;
+
+static void count_go(struct session *s)
+{
+    (void)s;
+    gone_on++;
+}
+
+/* to_vault - a channel to somebody who is called so and says nothing */
+
+static struct channel *to_vault(int *far)
+{
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    *far = ends[1];
+    return channel_new(child.loop, ends[0], ROLE_SMTPD, ROLE_VAULT, 0, on_frame, on_gone, NULL);
+}
+
+/* The channel to the vault that died may be told of after the one to its successor. */
+
+static void logins_of_a_vault_that_was_replaced_are_over(void **state)
+{
+    int ends[2], far[2];
+    struct channel *first = to_vault(&far[0]), *second = to_vault(&far[1]);
+    struct client *c = visit(ends);
+    struct logins logins;
+
+    (void)state;
+    gone_on = 0;
+    logins_begin(&logins, &d.server, count_go);
+    logins_vault(&logins, first);
+    assert_int_not_equal(logins_open(&logins, &c->session, SLICE_LIT("LOGIN"), 0, false,
+                                     (struct slice){ 0 }), 0);
+    logins_vault(&logins, second);
+    assert_int_equal(gone_on, 1);
+    assert_int_equal(logins.open.n, 0);
+    assert_ptr_equal(logins.vault, second);
+    channel_close(first, NULL);
+    channel_close(second, NULL);
+    close(far[0]);
+    close(far[1]);
+    map_free(&logins.open);
+    leave(ends[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +414,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_adopted_connection_is_greeted_as_a_stranger, begin, end),
         cmocka_unit_test_setup_teardown(behind_a_balancer_stands_somebody_else, begin, end),
         cmocka_unit_test_setup_teardown(a_balancer_that_says_something_else_is_left, begin, end),
+        cmocka_unit_test_setup_teardown(logins_of_a_vault_that_was_replaced_are_over, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,17 +73,16 @@ class Group:
         return sum(proportional(pid) for pid in self.pids())
 
     def close(self):
-        """Whatever is left is ended."""
-        if not self.folder or not self.folder.exists():
-            return
-        end = time.monotonic() + 5
-        while (left := self.pids()) and time.monotonic() < end:
-            for pid in left:
+        """Whatever is left is ended. The kernel removes a group a moment after its last process."""
+        end = time.monotonic() + 10
+        while self.folder and self.folder.exists() and time.monotonic() < end:
+            for pid in self.pids():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
+                return
             time.sleep(0.02)
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
 
 
 def own_group():

@@ -4,8 +4,9 @@
  * under way on worker threads, and form the next batch; so the busier it is,
  * the more messages share each wait for the disk. When much waits, two batches
  * of a destination are under way, so that one is written while the other waits
- * for the disk; no more, so that a file system that hangs holds up only its own mail. Every job is answered once, with a fate for each recipient. What is
- * not answered (this process died) is later.
+ * for the disk; no more, so that a file system that hangs holds up only its own
+ * mail. Every job is answered once, with a fate for each recipient. What is not
+ * answered (this process died) is later.
  *
  * The place of the privileged part: batch_deliver() is called with deliveries
  * of one user at a time by a process that forked and became that user; the

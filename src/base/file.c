@@ -1,5 +1,6 @@
 /* file.c - writing to a descriptor, all of it or an error. */
 #include <errno.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include "base/file.h"
 
@@ -15,4 +16,18 @@ bool fd_write_all(int fd, struct slice bytes)
         bytes = slice_from(bytes, (size_t)n);
     }
     return true;
+}
+
+bool fd_write_both(int fd, struct slice first, struct slice second)
+{
+    struct iovec both[2] = { { (char *)first.p, first.n }, { (char *)second.p, second.n } };
+    ssize_t n = 0;
+
+    if (first.n > 0 && second.n > 0)
+        n = writev(fd, both, 2);
+    if (n < 0 && errno != EINTR)
+        return false;
+    n = n < 0 ? 0 : n;
+    return fd_write_all(fd, slice_from(first, (size_t)n))
+        && fd_write_all(fd, slice_from(second, (size_t)n > first.n ? (size_t)n - first.n : 0));
 }

@@ -87,32 +87,28 @@ static void look_at_header(struct session *s)
         complete(s);
 }
 
-/* write_down - text of the message, in its order, into the file */
+/* spill - what is in memory goes into the file, and the piece behind it; of all that only
+ * whole BLOCKs, unless it is the `last`. The file system takes a page at a time of what
+ * begins inside of one, and many at once of what does not. */
 
-static bool write_down(struct tx *tx, struct slice text)
+static bool spill(struct session *s, struct slice piece, bool last)
 {
-    if (!fd_write_all(tx->lent.fd, text))
-        return false;
-    tx->crc = crc32c(tx->crc, text);
-    tx->length += text.n;
-    return true;
-}
-
-/* spill - move the text in memory to the file */
-
-static bool spill(struct session *s)
-{
-    struct slice text;
+    enum { BLOCK = 16 << 10 };
+    struct slice kept, came;
     struct tx *tx = s->tx;
+    size_t n;
 
     look_at_header(s);
-    text = buf_view(&s->body);
-    if (!fd_write_all(tx->lent.fd, text))
+    n = s->body.n + piece.n;
+    n -= last ? 0 : n % BLOCK;
+    kept = slice_first(buf_view(&s->body), n);
+    came = slice_first(piece, n - kept.n);
+    if (!fd_write_both(tx->lent.fd, kept, came))
         return false;
-    tx->crc = crc32c(tx->crc, text);
-    tx->length += text.n;
-    buf_clear(&s->body);
-    return true;
+    tx->crc = crc32c(crc32c(tx->crc, kept), came);
+    tx->length += n;
+    buf_drop(&s->body, kept.n);
+    return buf_put_slice(&s->body, slice_from(piece, came.n));
 }
 
 /* make_room - true: there is room for more text, or none is needed */
@@ -128,22 +124,20 @@ static bool make_room(struct session *s)
         s->deadline = s->server->mono + WORLD_PATIENCE;
         return false;
     }
-    if (!spill(s))
+    if (!spill(s, (struct slice){ 0 }, false))
         break_down(s);
     return true;
 }
 
 /* --- the text ------------------------------------------------------------ */
 
-/* keep - in memory; what is large, and has nothing before it there, goes into the file as
+/* keep - in memory, until it is worth a write; most of that goes into the file from where
  * it came */
 
 static bool keep(struct session *s, struct slice piece)
 {
-    enum { LARGE = 16 << 10 };
-
-    return s->tx->lent.number != 0 && s->body.n == 0 && piece.n >= LARGE
-         ? write_down(s->tx, piece) : buf_put_slice(&s->body, piece);
+    return s->tx->lent.number != 0 && s->body.n + piece.n >= BODY_INLINE
+         ? spill(s, piece, false) : buf_put_slice(&s->body, piece);
 }
 
 static void take_piece(void *user, struct slice piece)
@@ -205,7 +199,7 @@ static void intake_end(struct session *s)
     unsigned n = s->tx->accepted;
     enum reply_id id;
 
-    if (s->tx->lent.number != 0 && !spill(s))
+    if (s->tx->lent.number != 0 && !spill(s, (struct slice){ 0 }, true))
         break_down(s);
     id = verdict(s);
     if (id == REPLY_ACCEPTED) {
@@ -217,6 +211,13 @@ static void intake_end(struct session *s)
     session_say_each(s, &refusal, n);
 }
 
+/* in_memory - all of it so far, and only so much as has room there may be read */
+
+static bool in_memory(const struct tx *tx)
+{
+    return !tx->discard && tx->lent.number == 0;
+}
+
 size_t intake_read(struct session *s, struct slice in)
 {
     struct tx *tx = s->tx;
@@ -225,7 +226,7 @@ size_t intake_read(struct session *s, struct slice in)
 
     if (!make_room(s))
         return 0;
-    if (!tx->discard) {
+    if (in_memory(tx)) {
         in = slice_first(in, s->body.max - s->body.n - SLACK);
         buf_room(&s->body, in.n + SLACK);
     }
@@ -245,7 +246,7 @@ size_t intake_chunk(struct session *s, struct slice in)
 
     if (!make_room(s))
         return 0;
-    if (!tx->discard)
+    if (in_memory(tx))
         in = slice_first(in, s->body.max - s->body.n);
     data_scan(&tx->data, in);
     take_piece(s, in);

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/crc32c.h"
+#include "base/file.h"
 #include "base/heap.h"
 #include "base/id.h"
 #include "base/ip.h"
@@ -225,6 +226,27 @@ static void networks_hold_what_their_prefix_says(void **state)
     assert_false(ip_parse(SLICE_LIT("127.1"), &ip));
 }
 
+/* Either of two pieces may be empty, and both may be. */
+
+static void two_pieces_are_written_one_behind_the_other(void **state)
+{
+    static const char *const pieces[][2] = { { "", "" }, { "ab", "" }, { "", "cd" }, { "ab", "cd" } };
+    FILE *file = tmpfile();
+    char text[16] = "";
+
+    (void)state;
+    assert_non_null(file);
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++)
+        assert_true(fd_write_both(fileno(file), slice_of(pieces[i][0], strlen(pieces[i][0])),
+                                  slice_of(pieces[i][1], strlen(pieces[i][1]))));
+    assert_true(fd_write_both(fileno(file), (struct slice){ 0 }, (struct slice){ 0 }));
+    rewind(file);
+    assert_int_equal(fread(text, 1, sizeof text, file), 8);
+    assert_memory_equal(text, "abcdabcd", 8);
+    fclose(file);
+    assert_false(fd_write_both(-1, slice_of("ab", 2), slice_of("cd", 2)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_map_finds_what_was_put_and_forgets_what_was_taken),
         cmocka_unit_test(siphash_is_the_published_one),
         cmocka_unit_test(crc32c_is_castagnoli),
+        cmocka_unit_test(two_pieces_are_written_one_behind_the_other),
         cmocka_unit_test(a_cursor_that_failed_stays_bad),
         cmocka_unit_test(ids_only_grow_and_keep_their_slot),
         cmocka_unit_test(networks_hold_what_their_prefix_says),

@@ -221,8 +221,9 @@ class Session:
                 value = self.act(value)
             value = value or "250 2.0.0 ok kept"
             if value.startswith("2"):
-                self.sink.keep(message)
-            self.send(value)
+                self.sink.keep(message, lambda: self.send(value))
+            else:
+                self.send(value)
             if value.startswith("421"):
                 raise Closed
             return
@@ -288,9 +289,16 @@ class Sink:
         finally:
             session.sock.close()
 
-    def keep(self, message):
+    def keep(self, message, answer=lambda: None):
+        """It is kept, and then answered, before anybody sees it: a test that ends the sink
+        when a message is there does not cut the line before its 250."""
         with self.lock:
             self.messages.append(message)
+            answer()
+
+    def count(self):
+        with self.lock:
+            return len(self.messages)
 
     # --- for tests
 
@@ -304,7 +312,7 @@ class Sink:
     def wait(self, count, seconds=10):
         """Until so many messages are there; false when time is up."""
         end = time.monotonic() + seconds
-        while len(self.messages) < count:
+        while self.count() < count:
             if time.monotonic() > end:
                 return False
             time.sleep(0.01)

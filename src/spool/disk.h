@@ -41,9 +41,6 @@ struct disk {
     int64_t (*free_bytes)(void *ctx);
     int     (*fd)(void *ctx, int handle);   /* a descriptor to pass on, or -errno (simulation) */
     void    (*sync_soon)(void *ctx, int handle);    /* begin what sync will wait for; or NULL */
-    /* settle - wait until the data is where it will stay; nothing is durable before sync, and an
-     * error that was told here is not told again; or NULL */
-    int     (*settle)(void *ctx, int handle);
 };
 
 /* disk_real - the file system under `spool` (made if missing, mode 0700). NULL

@@ -249,14 +249,6 @@ static void real_sync_soon(void *ctx, int handle)
     sync_file_range(handle, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
-static int real_settle(void *ctx, int handle)
-{
-    enum { ALL = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER };
-
-    (void)ctx;
-    return result(sync_file_range(handle, 0, 0, ALL));
-}
-
 /* make_spool - the directory itself, durable in its parent */
 
 static int make_spool(const char *spool)
@@ -293,7 +285,7 @@ struct disk *disk_real(const char *spool, int *error)
         r, real_open, real_close, real_reserve, real_write, real_read, real_size,
         real_truncate, real_sync, real_rename, real_unlink, real_list,
         real_make_dir, real_sync_dir, real_lock, real_free_bytes, real_fd,
-        real_sync_soon, real_settle,
+        real_sync_soon,
     } };
     *error = -make_spool(spool);
     if (*error == 0) {

@@ -176,7 +176,7 @@ static struct item *large_of(const struct batch *b, const struct unit *u)
 }
 
 /* keep_some - the lent files of the units from `first` on, as many as may be open at
- * once, each step for all of them; where it stopped */
+ * once; where it stopped */
 
 static size_t keep_some(struct disk *disk, struct batch *b, size_t first, bool *moved)
 {
@@ -189,11 +189,8 @@ static size_t keep_some(struct disk *disk, struct batch *b, size_t first, bool *
             n++;
         }
     for (size_t i = first; i < end && n > 0; i++)
-        if ((item = large_of(b, &b->units[i])) != NULL)
-            b->units[i].error = -lent_name_large(disk, item);
-    for (size_t i = first; i < end && n > 0; i++)
         if ((item = large_of(b, &b->units[i])) != NULL) {
-            b->units[i].error = -lent_sync(disk, item);
+            b->units[i].error = -lent_keep(disk, item);
             *moved |= b->units[i].error == 0;
         }
     return end;

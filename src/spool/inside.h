@@ -181,13 +181,8 @@ bool recover(struct journal *j, struct why *why);
 
 /* lent.c */
 char *large_name(uint64_t id, char name[NAME_MAX_BYTES]);
-
-/* From a lent file to a durable large/ID, in steps that each are done for all files of a flush
- * before the next, so that the file system commits them together. Whoever fails closes. */
 int lent_open(struct disk *disk, struct item *item);
-int lent_name_large(struct disk *disk, const struct item *item);
-int lent_sync(struct disk *disk, const struct item *item);      /* and closes it */
-
+int lent_keep(struct disk *disk, const struct item *item);      /* and closes it */
 int lent_forget_all(struct disk *disk);
 
 /* quarantine.c */

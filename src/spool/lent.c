@@ -82,37 +82,18 @@ int lent_open(struct disk *disk, struct item *item)
     return item->lent < 0 ? item->lent : 0;
 }
 
-/* settled - its data is on the disk: so the change of metadata that this makes is part of
- * the same commit of the file system as those of its neighbours */
+/* lent_keep - looks at the content while the disk is busy with it */
 
-static int settled(struct disk *disk, int handle)
-{
-    return disk->settle != NULL ? disk->settle(disk->ctx, handle) : 0;
-}
-
-/* lent_name_large - looks at the content while the disk is busy with it. Until there is a
- * record nothing depends on the new name, so it need not wait for the sync. */
-
-int lent_name_large(struct disk *disk, const struct item *item)
+int lent_keep(struct disk *disk, const struct item *item)
 {
     char from[NAME_MAX_BYTES], to[NAME_MAX_BYTES];
     int error = content_check(disk, item->lent, item->large_length, item->large_crc);
 
     if (error == 0)
-        error = settled(disk, item->lent);
-    if (error == 0)
-        error = disk->rename(disk->ctx, lent_name(item->large, from), large_name(item->id, to));
-    if (error != 0)
-        disk->close(disk->ctx, item->lent);
-    return error;
-}
-
-int lent_sync(struct disk *disk, const struct item *item)
-{
-    int error = disk->sync(disk->ctx, item->lent);
-
+        error = disk->sync(disk->ctx, item->lent);
     disk->close(disk->ctx, item->lent);
-    return error;
+    return error != 0 ? error : disk->rename(disk->ctx, lent_name(item->large, from),
+                                             large_name(item->id, to));
 }
 
 int journal_large_open(struct journal *j, const struct journal_entry *e, uint64_t *length)

@@ -476,7 +476,7 @@ static enum sim_sync file_site(const struct sim *s, int node)
 {
     const char *name = name_of(s, node);
 
-    if (in_dir(name, "lent") || in_dir(name, "large"))
+    if (in_dir(name, "lent"))
         return SIM_SYNC_LENT;
     if (s->phase == SIM_RECOVERY)
         return SIM_SYNC_FOUND;
@@ -507,19 +507,6 @@ static int sim_sync(void *ctx, int handle)
             s->slow++;
     settle(s, of_node, node, NULL, false);
     return 0;
-}
-
-/* sim_wait - it may fail as a sync does, and makes nothing durable */
-
-static int sim_wait(void *ctx, int handle)
-{
-    struct sim *s = ctx;
-    int node = s->handles[handle].node, error = enter(s, true);
-
-    node_of(s, handle);
-    if (error != 0 && !s->dead)
-        settle(s, of_node, node, NULL, true);
-    return error;
 }
 
 static int sim_rename(void *ctx, const char *from, const char *to)
@@ -649,7 +636,7 @@ static struct sim *bare(void)
     s->disk = (struct disk){
         s, sim_open, sim_close, sim_reserve, sim_write, sim_read, sim_size, sim_truncate,
         sim_sync, sim_rename, sim_unlink, sim_list, sim_make_dir, sim_sync_dir, sim_lock,
-        sim_free_bytes, sim_fd, NULL, sim_wait,
+        sim_free_bytes, sim_fd, NULL,
     };
     s->nodes = calloc(NODES_MAX, sizeof *s->nodes);
     assert(s->nodes != NULL);

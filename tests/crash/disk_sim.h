@@ -26,7 +26,7 @@ enum sim_phase { SIM_OTHER, SIM_FLUSH, SIM_CHORE, SIM_RECOVERY };
     S(SPARE,       "spare, after it was made")                                \
     S(RETIRED,     "journal/, after a segment was retired")                   \
     S(RETIRED_BAD, "quarantine/, after a damaged segment was retired")        \
-    S(LENT,        "large/ID, before the record that names it")               \
+    S(LENT,        "lent file, before it becomes large/ID")                   \
     S(LARGE,       "large/, after lent files became large/ID")                \
     S(FOUND,       "segment data, found by recovery")                         \
     S(FOUND_NAMES, "journal/, found by recovery")                             \

@@ -40,6 +40,15 @@ enum reply_id reply_add(struct reply *r, enum reply_id id, const char *fmt, ...)
     return id;
 }
 
+/* put_slice - nothing may be nowhere, which memcpy() forbids */
+
+static void put_slice(struct reply *r, struct slice s)
+{
+    if (s.n > 0)
+        memcpy(r->text + r->len, s.p, s.n);
+    r->len += s.n;
+}
+
 enum reply_id reply_text(struct reply *r, enum reply_id id, struct slice a, struct slice b)
 {
     size_t room = sizeof r->text - r->len;
@@ -47,9 +56,8 @@ enum reply_id reply_text(struct reply *r, enum reply_id id, struct slice a, stru
     r->id = id;
     if (a.n + b.n >= room)
         return id;
-    memcpy(r->text + r->len, a.p, a.n);
-    memcpy(r->text + r->len + a.n, b.p, b.n);
-    r->len += a.n + b.n;
+    put_slice(r, a);
+    put_slice(r, b);
     r->text[r->len++] = '\0';
     return id;
 }

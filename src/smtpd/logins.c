@@ -90,7 +90,7 @@ uint64_t logins_open(struct logins *l, struct session *s, struct slice mechanism
 
 bool logins_step(struct logins *l, uint64_t ticket, struct slice data)
 {
-    return l->vault != NULL
+    return l->vault != NULL && map_get(&l->open, key_of(&ticket)) != NULL
         && channel_send_msg_auth_step(l->vault, &(struct msg_auth_step){ ticket, data }, -1);
 }
 

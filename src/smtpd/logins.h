@@ -21,7 +21,7 @@ void logins_vault(struct logins *l, struct channel *vault);
 /* logins_receive - MECHANISMS, AUTH_SAY, AUTH_DONE. False: malformed, or none of them. */
 bool logins_receive(struct logins *l, uint32_t type, struct wire *w);
 
-/* For struct world. */
+/* For struct world. A step is false too when the vault that began the login has died. */
 uint64_t logins_open(struct logins *l, struct session *s, struct slice mechanism, unsigned secure,
                      bool has_initial, struct slice initial);
 bool logins_step(struct logins *l, uint64_t ticket, struct slice data);

@@ -385,14 +385,16 @@ static void logins_of_a_vault_that_was_replaced_are_over(void **state)
     struct channel *first = to_vault(&far[0]), *second = to_vault(&far[1]);
     struct client *c = visit(ends);
     struct logins logins;
+    uint64_t ticket;
 
     (void)state;
     gone_on = 0;
     logins_begin(&logins, &d.server, count_go);
     logins_vault(&logins, first);
-    assert_int_not_equal(logins_open(&logins, &c->session, SLICE_LIT("LOGIN"), 0, false,
-                                     (struct slice){ 0 }), 0);
+    ticket = logins_open(&logins, &c->session, SLICE_LIT("LOGIN"), 0, false, (struct slice){ 0 });
+    assert_true(logins_step(&logins, ticket, SLICE_LIT("alice")));
     logins_vault(&logins, second);
+    assert_false(logins_step(&logins, ticket, SLICE_LIT("secret")));
     assert_int_equal(gone_on, 1);
     assert_int_equal(logins.open.n, 0);
     assert_ptr_equal(logins.vault, second);

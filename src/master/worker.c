@@ -38,9 +38,17 @@ static bool linked_roles(enum role a, enum role b)
     return false;
 }
 
+/* reachable - a process whose channel has closed is as good as dead: its successor will be
+ * introduced */
+
+static bool reachable(const struct worker *w)
+{
+    return !w->dead && w->channel != NULL;
+}
+
 static bool linked(const struct worker *a, const struct worker *b)
 {
-    if (a == b || a->dead || b->dead || !linked_roles(a->role, b->role))
+    if (a == b || !reachable(a) || !reachable(b) || !linked_roles(a->role, b->role))
         return false;
     if (a->draining || b->draining)     /* a new queue is still told by old sessions */
         return a->role == ROLE_QUEUE || b->role == ROLE_QUEUE

@@ -69,6 +69,23 @@ char *date_stamp(int64_t wall_ms, char text[DATE_TEXT])
     return text;
 }
 
+char *date_stamp_ms(int64_t wall_ms, char text[DATE_TEXT])
+{
+    enum { SECONDS = sizeof "2026-11-22T01:02:03" - 1 };
+    static _Thread_local char stamp[DATE_TEXT];
+    static _Thread_local int64_t second = -1;
+    int64_t ms = wall_ms > 0 ? wall_ms : 0;
+
+    if (ms / 1000 != second) {
+        second = ms / 1000;
+        date_stamp(ms, stamp);
+    }
+    memcpy(text, stamp, SECONDS);
+    text[SECONDS] = '.';
+    memcpy(digits_put(text + SECONDS + 1, (unsigned)(ms % 1000), 3), "Z", sizeof "Z");
+    return text;
+}
+
 /* A moment as it was written. */
 struct moment {
     unsigned year, month, day;      /* month 1 to 12 */

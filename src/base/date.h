@@ -18,6 +18,10 @@ char *date_text(int64_t wall_ms, char text[DATE_TEXT]);
  * RRVS). Returns text. */
 char *date_stamp(int64_t wall_ms, char text[DATE_TEXT]);
 
+/* date_stamp_ms - the same with milliseconds: "2026-11-22T01:02:03.045Z". For what is
+ * written with every message: most are of the same second as the one before. */
+char *date_stamp_ms(int64_t wall_ms, char text[DATE_TEXT]);
+
 /* date_parse_stamp - all of s as date-time of RFC 3339 §5.6: "2014-04-03T23:01:00Z",
  * "2014-04-03T23:01:00.25-07:00". False: it is none. */
 bool date_parse_stamp(struct slice s, int64_t *wall_ms);

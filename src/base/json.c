@@ -1,4 +1,5 @@
 /* json.c - runs of harmless octets are copied whole. */
+#include "base/digits.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
@@ -138,15 +139,8 @@ void json_put_text(struct buf *out, const char *key, struct slice value)
 
 void json_put_number(struct buf *out, const char *key, int64_t value)
 {
-    char text[24];
-    size_t at = sizeof text;
-    uint64_t n = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    char text[DIGITS_TEXT];
 
-    do
-        text[--at] = (char)('0' + n % 10);
-    while ((n /= 10) > 0);
-    if (value < 0)
-        text[--at] = '-';
     name(out, key);
-    buf_put(out, text + at, sizeof text - at);
+    buf_put_slice(out, digits_text(value, text));
 }

@@ -3,9 +3,10 @@
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/date.h"
+#include "base/digits.h"
 #include "cli/load_plan.h"
 
-enum { NUMBER_MAX = 20, TEXT_EXTRA = 4096, LINE = 76 };
+enum { TEXT_EXTRA = 4096, LINE = 76 };
 
 static const struct slice rcpt_before = SLICE_INIT("RCPT TO:<"), rcpt_after = SLICE_INIT(">\r\n");
 
@@ -87,29 +88,21 @@ static char *put(char *to, struct slice s)
     return to + s.n;
 }
 
-static char *put_number(char *to, uint64_t n)
-{
-    char digits[NUMBER_MAX], *p = digits + sizeof digits;
-
-    do
-        *--p = (char)('0' + n % 10);
-    while ((n /= 10) > 0);
-    return put(to, slice_of(p, (size_t)(digits + sizeof digits - p)));
-}
-
 /* rcpt_put - the number is left out where the pattern has no place for it */
 
 static char *rcpt_put(const struct load_plan *p, uint64_t n, char *to)
 {
+    char number[DIGITS_TEXT];
+
     to = put(put(to, rcpt_before), p->rcpt_head);
     if (p->rcpt_tail.p != NULL)
-        to = put(put_number(to, n % p->spread), p->rcpt_tail);
+        to = put(put(to, digits_text((int64_t)(n % p->spread), number)), p->rcpt_tail);
     return put(to, rcpt_after);
 }
 
 size_t plan_rcpt_max(const struct load_plan *p)
 {
-    return rcpt_before.n + p->rcpt_head.n + NUMBER_MAX + p->rcpt_tail.n + rcpt_after.n;
+    return rcpt_before.n + p->rcpt_head.n + DIGITS_TEXT + p->rcpt_tail.n + rcpt_after.n;
 }
 
 struct slice plan_rcpt(const struct load_plan *p, uint64_t n, char *to)

@@ -10,7 +10,6 @@
 
 enum {
     TAIL    = 3,        /* always room for the closing quote, the brace and the newline */
-    STAMP   = 19,       /* "2026-11-22T01:02:03" */
     PROCESS = 40,       /* octets of its name that are shown */
 };
 
@@ -182,32 +181,14 @@ static void put_field(struct log_out *o, const struct log_field *f, bool json)
     put_value(o, f, json);
 }
 
-/* put_stamp - RFC 3339 in UTC. Not strftime(): it looks at the time zone's file
- * at every call. Most lines come in the same second as the one before. */
-
-static void put_stamp(struct log_out *o, int64_t wall_ms)
-{
-    static char stamp[DATE_TEXT];
-    static int64_t second = -1;
-    char ms[] = ".000Z";
-
-    if (wall_ms / 1000 != second) {
-        second = wall_ms / 1000;
-        date_stamp(wall_ms, stamp);
-    }
-    digits_put(ms + 1, (unsigned)(wall_ms % 1000), 3);
-    log_put(o, slice_of(stamp, STAMP));
-    log_put(o, slice_of(ms, sizeof ms - 1));
-}
-
 static void put_head(struct log_out *o, bool json, int64_t wall_ms,
                      const char *process, unsigned pid, enum event event)
 {
-    char number[DIGITS_TEXT];
+    char number[DIGITS_TEXT], stamp[DATE_TEXT];
 
     if (json)
         log_put(o, SLICE_LIT("{\"time\":\""));
-    put_stamp(o, wall_ms);
+    log_put(o, slice_cstr(date_stamp_ms(wall_ms, stamp)));
     log_put(o, json ? SLICE_LIT("\",\"process\":\"") : SLICE_LIT(" "));
     log_put(o, slice_first(slice_cstr(process), PROCESS));
     log_put(o, json ? SLICE_LIT("\",\"pid\":") : SLICE_LIT("["));

@@ -24,24 +24,6 @@ struct history {
     bool       trouble;         /* said once */
 };
 
-char *history_time(int64_t wall_ms, char text[HISTORY_TIME])
-{
-    static char seconds[DATE_TEXT];     /* of the time told last: mostly it is the same again */
-    static int64_t told = -1;
-    static size_t n;
-
-    if (told != wall_ms / 1000) {
-        told = wall_ms / 1000;
-        n = strlen(date_stamp(wall_ms, seconds)) - 1;       /* without its Z */
-    }
-    memcpy(text, seconds, n);
-    text[n] = '.';
-    for (int i = 3, ms = (int)(wall_ms % 1000); i > 0; i--, ms /= 10)
-        text[n + (size_t)i] = (char)('0' + ms % 10);
-    memcpy(text + n + 4, "Z", 2);
-    return text;
-}
-
 /* ----------------------------------------------------------------- files -- */
 
 static void trouble(struct history *h, const char *doing)
@@ -162,13 +144,13 @@ void history_close(struct history *h)
 
 static struct buf *begin(struct queue *q, uint64_t id, const char *event)
 {
-    char name[ID_TEXT + 1], time[HISTORY_TIME];
+    char name[ID_TEXT + 1], time[DATE_TEXT];
     struct buf *line = &q->history->out;
 
     q->history->line = line->n;
     json_put_open(line, NULL, '{');
     json_put_text(line, "id", slice_of(id_text(id, name), ID_TEXT));
-    json_put_text(line, "time", slice_cstr(history_time(q->wall, time)));
+    json_put_text(line, "time", slice_cstr(date_stamp_ms(q->wall, time)));
     json_put_text(line, "event", slice_cstr(event));
     return line;
 }
@@ -222,7 +204,7 @@ void history_received(struct queue *q, uint64_t id, struct slice envelope, uint6
 
 void history_attempt(struct queue *q, uint64_t id, const struct history_attempt *a)
 {
-    char time[HISTORY_TIME];
+    char time[DATE_TEXT];
     struct buf *line;
 
     if (q->history == NULL)
@@ -237,7 +219,7 @@ void history_attempt(struct queue *q, uint64_t id, const struct history_attempt 
     put(line, "note", a->note);
     json_put_number(line, "attempts", a->attempts);
     if (a->next != 0)
-        json_put_text(line, "next", slice_cstr(history_time(a->next, time)));
+        json_put_text(line, "next", slice_cstr(date_stamp_ms(a->next, time)));
     end(q->history);
 }
 

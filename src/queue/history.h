@@ -43,7 +43,3 @@ void history_note(struct queue *q, uint64_t id, enum event event, struct slice a
 typedef bool history_each_f(void *user, struct slice json);
 size_t history_trace(struct history *h, uint64_t id, struct slice address, size_t limit,
                      history_each_f *each, void *user);
-
-/* history_time - RFC 3339 in UTC with milliseconds; returns text */
-enum { HISTORY_TIME = 32 };
-char *history_time(int64_t wall_ms, char text[HISTORY_TIME]);

@@ -1,6 +1,6 @@
 /* rows.c - a letter, or a destination, as the JSON that people get. */
+#include "base/date.h"
 #include "queue/asked.h"
-#include "queue/history.h"
 #include "queue/rows.h"
 #include "queue/times.h"
 
@@ -26,9 +26,9 @@ void row_put_number(json_t *row, const char *key, uint64_t n)
 
 void row_put_time(json_t *row, const char *key, int64_t wall)
 {
-    char time[HISTORY_TIME];
+    char time[DATE_TEXT];
 
-    json_object_set_new(row, key, json_string(history_time(wall, time)));
+    json_object_set_new(row, key, json_string(date_stamp_ms(wall, time)));
 }
 
 static bool in_jobs(struct letter *m, uint32_t index)
@@ -57,7 +57,7 @@ static struct slice reason_of(const struct queue *q, const struct job *job,
                               const struct past *past, struct buf *text)
 {
     const struct destination *d = job->sched.dest;
-    char until[HISTORY_TIME];
+    char until[DATE_TEXT];
 
     if (job->letter->flags & LETTER_HELD)
         return SLICE_LIT("held by a person");
@@ -65,7 +65,7 @@ static struct slice reason_of(const struct queue *q, const struct job *job,
         return SLICE_LIT("held by route");
     if (times_wait(q, job->letter) > 0) {
         buf_printf(text, "held until %s on the sender's request",
-                   history_time(times_get(q, job->letter)->hold, until));
+                   date_stamp_ms(times_get(q, job->letter)->hold, until));
         return buf_view(text);
     }
     if (match_state(q, job) != SCHED_DEFERRED)

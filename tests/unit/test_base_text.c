@@ -105,6 +105,9 @@ static void what_is_written_can_be_read(void **state)
         assert_int_equal(ms, when);
     }
     assert_string_equal(date_stamp(MS(1396566060) + 999, text), "2014-04-03T23:01:00Z");
+    assert_string_equal(date_stamp_ms(MS(1396566060) + 999, text), "2014-04-03T23:01:00.999Z");
+    assert_string_equal(date_stamp_ms(MS(1396566060) + 7, text), "2014-04-03T23:01:00.007Z");
+    assert_string_equal(date_stamp_ms(MS(1396566061), text), "2014-04-03T23:01:01.000Z");
 }
 
 static void utf8_is_strict(void **state)

@@ -1,5 +1,6 @@
-/* file.c - writing to a descriptor, all of it or an error. */
+/* file.c - descriptors: writing all of it to one, and how many there may be. */
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include "base/file.h"
@@ -30,4 +31,13 @@ bool fd_write_both(int fd, struct slice first, struct slice second)
     n = n < 0 ? 0 : n;
     return fd_write_all(fd, slice_from(first, (size_t)n))
         && fd_write_all(fd, slice_from(second, (size_t)n > first.n ? (size_t)n - first.n : 0));
+}
+
+uint64_t fd_allowance(uint64_t reserve)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return UINT64_MAX;
+    return limit.rlim_cur / 2 > reserve ? limit.rlim_cur - reserve : limit.rlim_cur / 2;
 }

@@ -247,6 +247,11 @@ void conf_show(const struct conf *conf, struct buf *out);
 /* conf_log - let this process log as `log` says, from now on; process lives for ever */
 void conf_log(const struct conf *conf, const char *process);
 
+/* conf_processes - how many processes a setting of `processes` means: as many as cores
+ * where it is 0, and never more than CONF_PROCESSES of one role and generation */
+enum { CONF_PROCESSES = 32 };
+unsigned conf_processes(uint64_t setting);
+
 /* conf_domain_find - the domain of ours with this name (case ignored), or NULL */
 const struct conf_domain *conf_domain_find(const struct conf *conf, struct slice name);
 

@@ -1,4 +1,5 @@
 /* find.c - questions to a configuration. */
+#include <unistd.h>
 #include "base/ascii.h"
 #include "conf/conf.h"
 
@@ -13,6 +14,14 @@ static struct slice lower(struct slice name, char to[NAME])
     for (size_t i = 0; i < name.n; i++)
         to[i] = ascii_lower(name.p[i]);
     return slice_of(to, name.n);
+}
+
+unsigned conf_processes(uint64_t setting)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t n = setting > 0 ? setting : cores > 0 ? (uint64_t)cores : 1;
+
+    return n < CONF_PROCESSES ? (unsigned)n : CONF_PROCESSES;
 }
 
 const struct conf_domain *conf_domain_find(const struct conf *conf, struct slice name)

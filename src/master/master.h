@@ -20,7 +20,6 @@
 enum {
     MASTER_CENSUS_SLOTS = 64,       /* smtpd processes have the slots below this */
     MASTER_PORTS        = 256,
-    MASTER_PROCESSES    = 32,       /* of one role and generation */
     MASTER_DRAIN        = 300,      /* seconds an old generation may take to finish */
     MASTER_STOP         = 20,       /* seconds that stopping may take */
 };

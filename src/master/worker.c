@@ -272,13 +272,9 @@ unsigned workers_of(const struct conf *conf, enum role role)
         ROLES(R)
 #undef R
     };
-    uint64_t n = how_many[role] == PER_SMTPD ? conf->processes.smtpd
-               : how_many[role] == PER_RELAY ? conf->processes.relay : 1;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-    if (n == 0)
-        n = cores > 0 ? (uint64_t)cores : 1;
-    return n > MASTER_PROCESSES ? MASTER_PROCESSES : (unsigned)n;
+    return how_many[role] == PER_SMTPD ? conf_processes(conf->processes.smtpd)
+         : how_many[role] == PER_RELAY ? conf_processes(conf->processes.relay) : 1;
 }
 
 void workers_start(struct master *m)

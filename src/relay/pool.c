@@ -1,6 +1,6 @@
 /* pool.c - links kept for the next message, and the one clock that watches them all. */
-#include <sys/resource.h>
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/map.h"
 #include "relay/pool.h"
 
@@ -131,18 +131,9 @@ static void on_sweep(uv_timer_t *timer)
     }
 }
 
-static size_t most_links(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return SIZE_MAX;
-    return limit.rlim_cur / 2 > RESERVE ? limit.rlim_cur - RESERVE : limit.rlim_cur / 2;
-}
-
 void pool_init(struct pool *pool, uv_loop_t *loop, const struct conf *conf, unsigned slot)
 {
-    *pool = (struct pool){ .loop = loop, .conf = conf, .slot = slot, .most = most_links() };
+    *pool = (struct pool){ .loop = loop, .conf = conf, .slot = slot, .most = fd_allowance(RESERVE) };
     list_init(&pool->links);
     list_init(&pool->idle);
     list_init(&pool->waiters);

@@ -77,7 +77,7 @@ struct pool {
     struct list        buckets[POOL_BUCKETS];   /* the same, by the hash of their key */
     struct list        waiters;
     size_t             nlinks;
-    size_t             most;            /* links that the process has descriptors for */
+    uint64_t           most;            /* links that the process has descriptors for */
     size_t             nbridges;        /* connections given away that still go through us */
     uint64_t           named;           /* sessions so far */
     struct tls_client *tls;             /* NULL: it cannot be had */

@@ -1,10 +1,9 @@
 /* main.c - the smtpd process: listeners, sessions, and its three peers. */
 #include <limits.h>
 #include <malloc.h>
-#include <sys/resource.h>
 #include <sysexits.h>
-#include <unistd.h>
 #include "base/clock.h"
+#include "base/file.h"
 #include "log/log.h"
 #include "smtpd/balancer.h"
 #include "smtpd/desk.h"
@@ -371,21 +370,9 @@ static bool map_tables(struct smtpd *d)
 static int fd_most(void)
 {
     enum { RESERVE = 1024 + 2 * COMMIT_STOCK_MAX };     /* the files that a queue lends at most */
-    struct rlimit limit;
+    uint64_t most = fd_allowance(RESERVE);
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
-        return INT_MAX;
-    return (int)(limit.rlim_cur / 2 > RESERVE ? limit.rlim_cur - RESERVE : limit.rlim_cur / 2);
-}
-
-/* processes_of - how many smtpd processes take connections in turn */
-
-static unsigned processes_of(const struct conf *conf)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t n = conf->processes.smtpd > 0 ? conf->processes.smtpd : (uint64_t)(cores > 0 ? cores : 1);
-
-    return n < UINT_MAX ? (unsigned)n : UINT_MAX;
+    return most < INT_MAX ? (int)most : INT_MAX;
 }
 
 static void timers_begin(struct smtpd *d)
@@ -425,7 +412,7 @@ static bool begin(struct child *child)
     if (!census_open(&d->census, child->census, child->census_slots, child->slot))
         log_event(EVENT_CONFIG, LF_STR("why", "no census of sessions: each process counts its own"));
     d->fd_most = fd_most();
-    d->processes = processes_of(child->conf);
+    d->processes = conf_processes(child->conf->processes.smtpd);
     timers_begin(d);
     if (!certificates_begin(&d->certificates, child))
         return false;

@@ -350,6 +350,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         if (n > 0)
             take_frames(c);
     }
+    if (c->rested != NULL)
+        c->rested(c);
     if (n < 0)
         channel_close(c, NULL);
 }

@@ -25,11 +25,15 @@ typedef bool channel_receive_f(struct channel *c, uint32_t type, struct wire *w,
 /* The other side has gone, or was cut off. Called once; then the channel frees itself. */
 typedef void channel_gone_f(struct channel *c, const char *why);
 
+/* All frames that were at hand have been told. */
+typedef void channel_rested_f(struct channel *c);
+
 struct channel {
     enum role          self, peer;
     unsigned           slot;        /* the peer's */
     void              *user;        /* the owner's */
     channel_receive_f *receive;
+    channel_rested_f  *rested;      /* or NULL */
     channel_gone_f    *gone;
     channel_gone_f    *missed;      /* told after `gone`, by a process that watches its
                                      * channels whoever owns them; or NULL */

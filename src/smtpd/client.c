@@ -157,7 +157,7 @@ void client_go(struct client *c)
     stream_flush(&c->stream);
     if (c->session.wait == WAIT_TURN && stream_pending(&c->stream) == 0)
         desk_go(c);
-    else if (session_ended(&c->session) || (c->eof && c->session.wait == WAIT_CLIENT))
+    else if (session_ended(&c->session) || (c->eof && session_rests(&c->session)))
         client_finish(c);
     else if (c->session.wait == WAIT_SECURE)
         secure_begin(c);

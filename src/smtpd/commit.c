@@ -2,7 +2,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "mail/envelope.h"
 #include "smtpd/commit.h"
 
 enum {
@@ -11,9 +10,14 @@ enum {
 
 static struct slice key_of(const void *member)
 {
-    const struct session *s = member;
+    const struct flight *f = member;
 
-    return slice_of((const char *)&s->tx->id, sizeof s->tx->id);
+    return slice_of((const char *)&f->id, sizeof f->id);
+}
+
+static struct flight *flight_at(struct list *node)
+{
+    return LIST_OWNER(node, struct flight, link);
 }
 
 static struct session *session_at(struct list *node)
@@ -31,6 +35,7 @@ void commits_begin(struct commits *c, struct child *child, struct server *server
         .by_id = MAP(key_of), .ids = { .slot = child->slot },
     };
     list_init(&c->order);
+    list_init(&c->due);
     list_init(&c->wanting);
     if (getrandom(&c->nonce, sizeof c->nonce, 0) != (ssize_t)sizeof c->nonce)
         c->nonce = (uint64_t)clock_wall() << 20 | (uint64_t)getpid();
@@ -38,19 +43,12 @@ void commits_begin(struct commits *c, struct child *child, struct server *server
 
 /* -------------------------------------------------------------- commits -- */
 
-static void send_commit(struct commits *c, const struct session *s)
+static void send_commit(struct commits *c, const struct flight *f)
 {
-    static struct buf envelope = { .max = ENVELOPE_MAX };
-    const struct tx *tx = s->tx;
-    bool large = tx->lent.number != 0;
-
-    buf_clear(&envelope);
-    if (!session_envelope(s, &envelope))
-        return;         /* cannot be: its recipients were bounded. It will time out. */
     channel_send_msg_commit(c->queue, &(struct msg_commit){
-        .id = tx->id, .nonce = c->nonce, .envelope = buf_view(&envelope),
-        .body = large ? (struct slice){ 0 } : buf_view(&s->body),
-        .lent = tx->lent.number, .length = tx->length, .crc = tx->crc }, -1);
+        .id = f->id, .nonce = c->nonce, .envelope = flight_envelope(f),
+        .body = buf_view(&f->body),
+        .lent = f->lent.number, .length = f->length, .crc = f->crc }, -1);
 }
 
 /* unwant - a session that tired of waiting for a file may still be in that list */
@@ -62,37 +60,55 @@ static void unwant(struct commits *c, struct session *s)
     list_remove(&s->link);
 }
 
-void commits_commit(struct commits *c, struct session *s)
+void commits_commit(struct commits *c, struct flight *f)
 {
-    unwant(c, s);
-    list_push(&c->order, &s->link);
-    if (!map_put(&c->by_id, s)) {
-        list_remove(&s->link);
-        session_committed(s, COMMITTED_LATER);
+    unwant(c, f->session);
+    if (!map_put(&c->by_id, f)) {
+        flight_landed(f, COMMITTED_LATER);
         return;
     }
+    list_push(&c->order, &f->link);
     if (c->queue != NULL && c->welcome)
-        send_commit(c, s);
+        send_commit(c, f);
 }
 
-static void answer(struct commits *c, struct session *s, enum committed how)
+static void forget(struct commits *c, struct flight *f)
 {
-    map_take(&c->by_id, key_of(s));
-    list_remove(&s->link);
-    session_committed(s, how);
-    c->go(s);
+    map_take(&c->by_id, key_of(f));
+    list_remove(&f->link);
+}
+
+/* answer - its session goes on when all is told that the queue has said in one piece: so
+ * its replies go out together */
+
+static void answer(struct commits *c, struct flight *f, enum committed how)
+{
+    struct session *s = f->session;
+
+    forget(c, f);
+    flight_landed(f, how);
+    if (list_empty(&s->due))
+        list_push(&c->due, &s->due);
+}
+
+static void let_go(struct commits *c)
+{
+    struct list *node;
+
+    while ((node = list_pop(&c->due)) != NULL)
+        c->go(LIST_OWNER(node, struct session, due));
 }
 
 static bool on_committed(struct commits *c, struct wire *w)
 {
     struct msg_committed m;
-    struct session *s;
+    struct flight *f;
 
     if (!msg_committed_get(w, &m))
         return false;
-    s = map_get(&c->by_id, slice_of((char *)&m.id, sizeof m.id));
-    if (s != NULL)
-        answer(c, s, m.fate == FATE_DONE ? COMMITTED_DONE
+    f = map_get(&c->by_id, slice_of((char *)&m.id, sizeof m.id));
+    if (f != NULL)
+        answer(c, f, m.fate == FATE_DONE ? COMMITTED_DONE
                    : m.full ? COMMITTED_FULL : COMMITTED_LATER);
     return true;
 }
@@ -207,7 +223,7 @@ static bool on_welcome(struct commits *c, struct wire *w)
     id_floor(&c->ids, m.floor);
     c->welcome = true;
     for (struct list *node = c->order.next; node != &c->order; node = node->next)
-        send_commit(c, session_at(node));
+        send_commit(c, flight_at(node));
     stock_up(c);
     c->wake_all(c->user);
     return true;
@@ -240,6 +256,11 @@ static bool receive(struct channel *channel, uint32_t type, struct wire *w, int 
                             : child_receive_common(c->child, channel, type, w);
 }
 
+static void rested(struct channel *channel)
+{
+    let_go(channel->user);
+}
+
 static void gone(struct channel *channel, const char *why)
 {
     struct commits *c = channel->user;
@@ -260,6 +281,7 @@ void commits_queue(struct commits *c, struct channel *queue)
     queue->user = c;
     queue->receive = receive;
     queue->gone = gone;
+    queue->rested = rested;
     if (old != NULL)
         channel_close(old, NULL);
     if (old != NULL)
@@ -274,12 +296,14 @@ void commits_queue(struct commits *c, struct channel *queue)
 
 void commits_forget(struct commits *c, struct session *s)
 {
-    if (s->stage == S_COMMIT) {
-        map_take(&c->by_id, key_of(s));
-        list_remove(&s->link);
-    } else {
-        unwant(c, s);
+    for (struct list *node = s->flights.next; node != &s->flights; node = node->next) {
+        struct flight *f = LIST_OWNER(node, struct flight, turn);
+
+        if (!f->landed)
+            forget(c, f);
     }
+    list_remove(&s->due);
+    unwant(c, s);
 }
 
 /* commits_tick - a commit that was never answered may yet be carried out; the
@@ -288,11 +312,12 @@ void commits_forget(struct commits *c, struct session *s)
 void commits_tick(struct commits *c)
 {
     while (!list_empty(&c->order)) {
-        struct session *s = session_at(c->order.next);
+        struct flight *f = flight_at(c->order.next);
 
-        if (s->deadline > c->server->mono)
+        if (f->deadline > c->server->mono)
             break;
-        answer(c, s, COMMITTED_LATER);
+        answer(c, f, COMMITTED_LATER);
     }
+    let_go(c);
     ask_again(c);
 }

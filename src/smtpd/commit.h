@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "base/map.h"
 #include "ipc/child.h"
+#include "smtpd/flight.h"
 #include "smtpd/session.h"
 
 enum {
@@ -37,8 +38,9 @@ struct commits {
     bool            full;           /* its disk is */
     struct id_maker ids;
     uint64_t        nonce;
-    struct map      by_id;          /* sessions that wait for COMMITTED */
+    struct map      by_id;          /* flights that wait for COMMITTED */
     struct list     order;          /* the same, oldest first */
+    struct list     due;            /* sessions with answers of this turn, not yet let go */
     struct list     wanting;        /* sessions that wait for a file */
     size_t          nwanting, nstock, asked;
     int64_t         asked_at;       /* mono, ms: a file was asked for, or came */
@@ -64,4 +66,4 @@ enum room commits_room(const struct commits *c);
 uint64_t commits_message_id(struct commits *c);
 bool commits_lend(struct commits *c, struct session *s, struct lent *lent);
 void commits_lend_back(struct commits *c, struct lent *lent);
-void commits_commit(struct commits *c, struct session *s);
+void commits_commit(struct commits *c, struct flight *f);

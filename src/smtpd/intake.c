@@ -13,6 +13,7 @@
 #include "mail/envelope.h"
 #include "mail/received.h"
 #include "mail/wishes.h"
+#include "smtpd/flight.h"
 #include "smtpd/intake.h"
 
 enum { SLACK = 1 };     /* data_read may give one octet more than it was given */
@@ -21,7 +22,7 @@ void intake_release(struct session *s)
 {
     struct tx *tx = s->tx;
 
-    if (tx->lent.number != 0 && s->stage != S_COMMIT)
+    if (tx->lent.number != 0)
         s->server->world->lend_back(s->server->ctx, &tx->lent);
     tx->lent = (struct lent){ 0 };
 }
@@ -176,21 +177,19 @@ static enum reply_id verdict(const struct session *s)
     return REPLY_ACCEPTED;
 }
 
-/* hand_over - the whole message is here: ask for it to be made durable */
+/* hand_over - the whole message is here: ask for it to be made durable. False: no memory. */
 
-static void hand_over(struct session *s)
+static bool hand_over(struct session *s)
 {
-    struct tx *tx = s->tx;
+    struct flight *f;
 
     look_at_header(s);
-    if (tx->lent.number != 0) {
-        close(tx->lent.fd);
-        tx->lent.fd = -1;
-    }
-    session_enter(s, S_COMMIT);
-    s->wait = WAIT_COMMIT;
-    s->deadline = s->server->mono + COMMIT_PATIENCE;
-    s->server->world->commit(s->server->ctx, s);
+    f = flight_begin(s);
+    if (f == NULL)
+        return false;
+    tx_drop(s);
+    s->server->world->commit(s->server->ctx, f);
+    return true;
 }
 
 static void intake_end(struct session *s)
@@ -202,12 +201,10 @@ static void intake_end(struct session *s)
     if (s->tx->lent.number != 0 && !spill(s, (struct slice){ 0 }, true))
         break_down(s);
     id = verdict(s);
-    if (id == REPLY_ACCEPTED) {
-        hand_over(s);
+    if (id == REPLY_ACCEPTED && hand_over(s))
         return;
-    }
     tx_drop(s);
-    refusal.id = id;
+    refusal.id = id == REPLY_ACCEPTED ? REPLY_LOCAL_TROUBLE : id;
     session_say_each(s, &refusal, n);
 }
 

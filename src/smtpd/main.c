@@ -86,11 +86,11 @@ static void world_lend_back(void *ctx, struct lent *lent)
     commits_lend_back(&d->commits, lent);
 }
 
-static void world_commit(void *ctx, struct session *s)
+static void world_commit(void *ctx, struct flight *f)
 {
     struct smtpd *d = ctx;
 
-    commits_commit(&d->commits, s);
+    commits_commit(&d->commits, f);
 }
 
 static uint64_t world_whois(void *ctx, struct session *s, bool expn, bool utf8,
@@ -264,8 +264,10 @@ static void settle(struct smtpd *d)
 {
     bool busy = counters[COUNT_accepted] != d->accepted_before;
 
-    if (!busy && d->busy)
+    if (!busy && d->busy) {
+        flights_free(&d->server);
         malloc_trim(0);
+    }
     d->busy = busy;
     d->accepted_before = counters[COUNT_accepted];
 }

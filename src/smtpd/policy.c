@@ -288,11 +288,9 @@ static void settle_first(struct session *s)
     session_say(s, id);
 }
 
-/* settle - tell what is decided, in order */
-
-static void settle(struct session *s)
+void rcpt_settle(struct session *s)
 {
-    while (s->tx != NULL && s->tx->first != NULL && s->tx->first->answered)
+    while (s->tx != NULL && s->tx->first != NULL && s->tx->first->answered && s->refusal == 0)
         settle_first(s);
     if (s->wait == WAIT_RCPTS && (s->tx == NULL || s->tx->first == NULL))
         s->wait = WAIT_CLIENT;
@@ -431,7 +429,7 @@ void session_resolved(struct session *s, uint32_t serial, uint32_t ticket,
         if (s->arena.spent)
             w->reply = REPLY_RCPT_LATER;
     }
-    settle(s);
+    rcpt_settle(s);
 }
 
 void rcpt_give_up(struct session *s)
@@ -441,5 +439,5 @@ void rcpt_give_up(struct session *s)
             w->answered = true;
             w->reply = REPLY_RCPT_LATER;
         }
-    settle(s);
+    rcpt_settle(s);
 }

@@ -17,5 +17,8 @@ enum reply_id tx_no_rcpts(const struct session *s);
  * nothing waits, say it at once. */
 bool rcpt_line_up(struct session *s, enum reply_id id);
 
+/* rcpt_settle - tell what is decided, in order */
+void rcpt_settle(struct session *s);
+
 /* rcpt_give_up - lookup did not answer in time: "later" for all who wait */
 void rcpt_give_up(struct session *s);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "log/log.h"
 #include "mail/envelope.h"
+#include "smtpd/flight.h"
 #include "smtpd/intake.h"
 #include "smtpd/linkstate.h"
 #include "smtpd/policy.h"
@@ -26,7 +27,6 @@ static unsigned entrances(enum stage stage)
     case S_RCPTS:    return S_SENDER | S_RCPTS;
     case S_TEXT:     return S_RCPTS;
     case S_CHUNKS:   return S_RCPTS;
-    case S_COMMIT:   return S_TEXT | S_CHUNKS;
     default:         return S_GREETING | S_START | S_READY;
     }
 }
@@ -96,7 +96,9 @@ static const char *const words[REPLY_COUNT] = {
 #undef R
 };
 
-static void write_reply(struct session *s, const struct reply *r)
+/* write_reply - n times, where a recipient has his own (LMTP) */
+
+static void write_reply(struct session *s, struct buf *out, const struct reply *r, unsigned n)
 {
     static struct reply instead;        /* its text is never used */
     enum reply_id id = count_against(s, r->id);
@@ -110,38 +112,74 @@ static void write_reply(struct session *s, const struct reply *r)
         instead.id = id;
         r = &instead;
     }
-    reply_write(s->out, r, session_enhanced(s));
+    reply_write(out, r, session_enhanced(s));
     if (reply_ends(id))
         session_stop(s, id);
+    for (; s->lmtp && n > 1 && s->stage != S_ENDED; n--)
+        reply_write(out, r, session_enhanced(s));
+}
+
+/* say - behind the messages that are under way, if there are any. A refusal counts against
+ * the client, and may be the last word: so it is said when they have landed, and nothing is
+ * done until then. No command that runs behind a flight refuses with a text of its own. */
+
+static void say(struct session *s, const struct reply *r, unsigned n)
+{
+    struct flight *last = flight_last(s);
+
+    if (s->stage == S_ENDED)
+        return;
+    if (last == NULL) {
+        write_reply(s, s->out, r, n);
+    } else if (reply_code(r->id) < 400) {
+        write_reply(s, &last->behind, r, n);
+    } else {
+        s->refusal = r->id;
+        s->refusal_times = n;
+        s->wait = WAIT_COMMIT;
+    }
 }
 
 void session_say_reply(struct session *s, const struct reply *r)
 {
-    if (s->stage != S_ENDED)
-        write_reply(s, r);
+    say(s, r, 1);
 }
 
 void session_say_each(struct session *s, const struct reply *r, unsigned n)
 {
-    write_reply(s, r);
-    for (; s->lmtp && n > 1 && s->stage != S_ENDED; n--)
-        reply_write(s->out, r, session_enhanced(s));
+    say(s, r, n);
 }
 
 void session_answer(struct session *s, const struct reply *r)
 {
     if (s->stage != S_ENDED && !rcpt_line_up(s, r->id))
-        write_reply(s, r);
+        say(s, r, 1);
+}
+
+static void say_plain(struct session *s, enum reply_id id, unsigned n)
+{
+    static struct reply plain;          /* never has a text */
+
+    plain.id = id;
+    say(s, &plain, n);
 }
 
 void session_say(struct session *s, enum reply_id id)
 {
-    static struct reply plain;          /* never has a text */
+    say_plain(s, id, 1);
+}
 
+void session_tell(struct session *s, const struct reply *r, unsigned n, const struct buf *behind)
+{
+    static const struct reply lost = { .id = REPLY_NO_SERVICE };
+
+    write_reply(s, s->out, r, n);
     if (s->stage == S_ENDED)
         return;
-    plain.id = id;
-    write_reply(s, &plain);
+    if (behind->full)       /* no memory: the client must not take others for them */
+        write_reply(s, s->out, &lost, 1);
+    else
+        buf_put_slice(s->out, buf_view(behind));
 }
 
 /* ------------------------------------------- questions, and input aside -- */
@@ -244,14 +282,18 @@ static void line_wrong(struct session *s, enum line_result result)
     session_answer(s, &r);
 }
 
-/* must_wait - replies stay in order: behind recipients that are being looked
- * up only more recipients may come */
+/* must_wait - replies stay in order: behind recipients that are being looked up only more
+ * recipients may come, and behind a message that is under way what does no more than begin
+ * another. WAIT_CLIENT: it need not. */
 
-static bool must_wait(const struct session *s, enum line_result result, struct slice line)
+static enum wait must_wait(const struct session *s, enum line_result result, struct slice line)
 {
-    if (s->tx == NULL || s->tx->first == NULL)
-        return false;
-    return result != LINE_OK || !verb_queues(line) || s->tx->nwaiting >= RCPTS_WAITING;
+    if (s->tx != NULL && s->tx->first != NULL
+        && (result != LINE_OK || !verb_queues(line) || s->tx->nwaiting >= RCPTS_WAITING))
+        return WAIT_RCPTS;
+    if (session_flies(s) && (result != LINE_OK || !verb_follows(line) || !flight_room(s)))
+        return WAIT_COMMIT;
+    return WAIT_CLIENT;
 }
 
 /* shown - a command as the log may have it: a login's first answer may be a password */
@@ -310,9 +352,8 @@ static size_t command_step(struct session *s, struct slice in)
         return used;
     s->input_waiting = used < in.n;
     s->deadline = s->server->mono + s->server->conf->limits.command_timeout;
-    if (must_wait(s, result, line))
-        s->wait = WAIT_RCPTS;
-    else if (line_run(s, result, line))
+    s->wait = must_wait(s, result, line);
+    if (s->wait == WAIT_CLIENT && line_run(s, result, line))
         return used;
     s->reader = before;
     return 0;
@@ -367,38 +408,37 @@ void session_wake(struct session *s)
     }
 }
 
-static void log_accept(const struct session *s)
-{
-    const struct tx *tx = s->tx;
+/* in_text - octets of a message are coming */
 
-    count_add(accepted, 1);
-    count_add(accepted_bytes, tx->data.size);
-    log_event(EVENT_ACCEPT, LF_ID("id", tx->id), LF_ID("session", s->number),
-              LF_TEXT("from", tx->sender), LF_NUM("rcpts", tx->nrcpts),
-              LF_NUM("size", tx->data.size));
+static bool in_text(const struct session *s)
+{
+    return s->stage == S_TEXT || (s->stage == S_CHUNKS && s->aside != NULL);
 }
 
-void session_committed(struct session *s, enum committed how)
-{
-    static struct reply reply;
-    char id[ID_TEXT + 1];
-    unsigned n;
+/* say_refusal - they all have landed: what came behind them has its turn */
 
-    if (s->stage != S_COMMIT)
+static void say_refusal(struct session *s)
+{
+    enum reply_id id = s->refusal;
+
+    s->refusal = 0;
+    s->wait = WAIT_CLIENT;
+    say_plain(s, id, s->refusal_times);
+    rcpt_settle(s);
+}
+
+void session_flown(struct session *s)
+{
+    if (s->stage == S_ENDED)
         return;
-    n = s->tx->accepted;
-    reply.len = 0;
-    reply.id = how == COMMITTED_FULL ? REPLY_DISK_FULL : REPLY_LOCAL_TROUBLE;
-    s->tx->lent = (struct lent){ 0 };       /* the queue has it, or forgot it */
-    if (how == COMMITTED_DONE) {
-        reply_text(&reply, REPLY_ACCEPTED, SLICE_LIT("Ok: queued as "),
-                   slice_of(id_text(s->tx->id, id), ID_TEXT));
-        log_accept(s);
-        s->accepted++;
-        s->junk = 0;
-    }
-    tx_drop(s);
-    session_say_each(s, &reply, n);
+    if (s->wait == WAIT_COMMIT && s->refusal == 0)
+        s->wait = WAIT_CLIENT;
+    if (s->wait == WAIT_CLIENT && !in_text(s))
+        s->deadline = s->server->mono + s->server->conf->limits.command_timeout;
+    if (session_flies(s))
+        return;
+    if (s->refusal != 0)
+        say_refusal(s);
     if (s->server->draining)
         session_drain(s);
 }
@@ -415,13 +455,6 @@ void session_queue_lost(struct session *s)
 }
 
 /* ------------------------------------------------------- time and the end -- */
-
-/* in_text - octets of a message are coming */
-
-static bool in_text(const struct session *s)
-{
-    return s->stage == S_TEXT || (s->stage == S_CHUNKS && s->aside != NULL);
-}
 
 /* slow - does a client send its text below the least rate? Measured over 30 s. */
 
@@ -476,11 +509,11 @@ void session_tick(struct session *s)
 {
     int64_t now = s->server->mono;
 
-    if (s->stage & (S_ENDED | S_GREETING | S_COMMIT) && s->wait != WAIT_ANSWER)
+    if (s->stage & (S_ENDED | S_GREETING) && s->wait != WAIT_ANSWER)
         return;
     if (s->tx != NULL && s->tx->first != NULL && now > s->tx->rcpt_deadline)
         rcpt_give_up(s);
-    if (s->wait == WAIT_CLIENT)
+    if (s->wait == WAIT_CLIENT && (in_text(s) || !session_flies(s)))
         tick_client(s);
     else if (s->wait == WAIT_QUEUE && now - s->stalled >= WORLD_PATIENCE)
         world_late(s);
@@ -494,7 +527,7 @@ void session_tick(struct session *s)
 
 void session_drain(struct session *s)
 {
-    if (s->stage & (S_GREETING | S_START | S_READY) && s->wait != WAIT_TURN)
+    if (s->stage & (S_GREETING | S_START | S_READY) && s->wait != WAIT_TURN && !session_flies(s))
         session_say(s, REPLY_SHUTTING_DOWN);
 }
 
@@ -502,7 +535,7 @@ int64_t session_idle(const struct session *s)
 {
     int64_t since = s->deadline - s->server->conf->limits.command_timeout;
 
-    return s->stage & (S_START | S_READY) && s->wait == WAIT_CLIENT
+    return s->stage & (S_START | S_READY) && s->wait == WAIT_CLIENT && !session_flies(s)
          ? s->server->mono - since : 0;
 }
 
@@ -513,9 +546,11 @@ void session_begin(struct session *s, struct server *server, const struct conf_l
         .server = server, .listen = listen, .user = user, .out = out, .number = number,
         .client = *client, .peer = *client, .stage = S_GREETING, .began = server->mono,
         .trusted = conf_trusts(server->conf, client),
-        .arena = ARENA(ARENA_MAX), .rcpts = BUF(ENVELOPE_MAX), .body = BUF(BODY_INLINE + 4096),
+        .arena = ARENA(ARENA_MAX), .rcpts = BUF(ENVELOPE_MAX), .body = BUF(BODY_INLINE + BODY_MORE),
     };
     list_init(&s->link);
+    list_init(&s->due);
+    list_init(&s->flights);
     session_grants(s);
 }
 
@@ -534,22 +569,25 @@ void session_greet(struct session *s, bool early)
               s->listen->role == LISTEN_LMTP ? "LMTP" : "ESMTP");
     session_enter(s, S_START);
     s->deadline = s->server->mono + s->server->conf->limits.command_timeout;
-    write_reply(s, &reply);
+    write_reply(s, s->out, &reply, 1);
 }
 
 void session_refuse(struct session *s, enum reply_id id)
 {
+    flights_forget(s);
     session_say(s, id);
 }
 
 void session_end(struct session *s)
 {
     session_aside_end(s);
+    flights_forget(s);
     if (s->stage != S_ENDED) {
         tx_drop(s);
         session_enter(s, S_ENDED);
     }
     list_remove(&s->link);
+    list_remove(&s->due);
     arena_free(&s->arena);
     buf_free(&s->rcpts);
     buf_free(&s->body);

@@ -11,14 +11,13 @@
  *     READY       hello (verbs.c), tx_drop           SENDER, ENDED
  *     SENDER      tx_begin: MAIL                     RCPTS, READY
  *     RCPTS       rcpt_take (policy.c): RCPT         TEXT, READY
- *     TEXT        intake_begin: DATA                 COMMIT, READY
- *     CHUNKS      intake_begin: BDAT                 COMMIT, READY
- *     COMMIT      hand_over (intake.c): final dot,   READY
- *                 last chunk
+ *     TEXT        intake_begin: DATA                 READY
+ *     CHUNKS      intake_begin: BDAT                 READY
  *     ENDED       session_stop, session_end          -
  *
- * There is a transaction exactly in SENDER to COMMIT, and tx_drop() is the one
- * way out of it. Only session_enter() changes the stage.
+ * There is a transaction exactly in SENDER to CHUNKS, and tx_drop() is the one
+ * way out of it. Only session_enter() changes the stage. A whole message becomes
+ * a flight (flight.h), and the session is READY for what the client has sent behind it.
  */
 #pragma once
 #include "base/arena.h"
@@ -38,11 +37,10 @@ enum stage {
     S_SENDER   = 1 << 3,
     S_RCPTS    = 1 << 4,
     S_TEXT     = 1 << 5,
-    S_COMMIT   = 1 << 6,
+    S_CHUNKS   = 1 << 6,
     S_ENDED    = 1 << 7,
-    S_CHUNKS   = 1 << 8,
 
-    S_IN_TX    = S_SENDER | S_RCPTS | S_TEXT | S_CHUNKS | S_COMMIT,
+    S_IN_TX    = S_SENDER | S_RCPTS | S_TEXT | S_CHUNKS,
     S_COMMANDS = S_START | S_READY | S_SENDER | S_RCPTS | S_CHUNKS,
 };
 
@@ -52,7 +50,7 @@ enum wait {
     WAIT_QUEUE,         /* MAIL: the queue has not yet said that it is there */
     WAIT_RCPTS,         /* something other than RCPT, while recipients are looked up */
     WAIT_FILE,          /* a file for a large body */
-    WAIT_COMMIT,        /* the message is to become durable */
+    WAIT_COMMIT,        /* messages are to become durable before what comes next */
     WAIT_ANSWER,        /* a command asked the world something: session.asking */
     WAIT_SECURE,        /* a TLS handshake */
     WAIT_TURN,          /* 250 was said to TURN or ATRN: the connection is no longer ours */
@@ -73,6 +71,7 @@ struct answer {
     struct slice entries;
 };
 
+struct flight;
 struct session;
 struct talk_server;
 
@@ -114,8 +113,8 @@ struct world {
     bool (*lend)(void *ctx, struct session *s, struct lent *lent);
     /* The file is not needed: close it and give it back. */
     void (*lend_back)(void *ctx, struct lent *lent);
-    /* Make the message of s->tx durable: answer with session_committed(). */
-    void (*commit)(void *ctx, struct session *s);
+    /* Make this message durable: answer with flight_landed(). */
+    void (*commit)(void *ctx, struct flight *f);
     /* VRFY or EXPN of this text: never answered from inside, but later with
      * session_whois() and the ticket that is returned. 0: no memory. */
     uint64_t (*whois)(void *ctx, struct session *s, bool expn, bool utf8, struct slice text);
@@ -148,6 +147,9 @@ struct server {
     int64_t             mono, wall; /* now, ms; set by the owner before every call */
     bool                draining;   /* no new transactions */
     uint32_t            mechanisms; /* that the vault can serve now: SASL_BIT()s */
+    struct flight      *spare;      /* flights for the next messages */
+    unsigned            nspare;
+    size_t              flight_octets;  /* of all that are under way */
 };
 
 /* A recipient that waits for its answer, or for those before it: replies stay
@@ -271,11 +273,18 @@ struct session {
     struct buf                body;         /* text in memory */
     uint32_t                  tx_serial;    /* answers for an earlier transaction are not ours */
     enum reply_id             last;         /* why it ended, for the log */
+    struct list               flights;      /* messages that are to become durable, oldest first */
+    unsigned                  nflights;
+    size_t                    flight_octets;
+    enum reply_id             refusal;      /* said once they all have landed; 0: none */
+    unsigned                  refusal_times;
     struct list               link;         /* the world's, while it waits for it */
+    struct list               due;          /* the world's, while it has an answer for it */
 };
 
 enum {
     BODY_INLINE = 64 << 10,     /* a larger body goes into a file */
+    BODY_MORE = 4 << 10,        /* what a body in memory may be longer */
     WORLD_PATIENCE = 20000,     /* ms for a resolution, a file, or the queue's greeting */
     COMMIT_PATIENCE = 120000,   /* ms for a commit; the world sees to it */
     RCPTS_WAITING = 100,        /* recipients looked up at once */
@@ -301,8 +310,7 @@ size_t session_input(struct session *s, struct slice in);
 void session_wake(struct session *s);
 void session_resolved(struct session *s, uint32_t serial, uint32_t ticket,
                       const struct answer *answer);
-enum committed { COMMITTED_DONE, COMMITTED_LATER, COMMITTED_FULL };
-void session_committed(struct session *s, enum committed how);
+enum committed { COMMITTED_DONE, COMMITTED_LATER, COMMITTED_FULL };     /* flight_landed() */
 
 /* session_queue_lost - files lent by the queue are worthless now */
 void session_queue_lost(struct session *s);
@@ -325,7 +333,19 @@ static inline bool session_ended(const struct session *s)
     return s->stage == S_ENDED;
 }
 
-/* session_envelope - encode the envelope of the message at hand (mail/envelope.h).
+/* session_flies - are there messages that are to become durable? */
+static inline bool session_flies(const struct session *s)
+{
+    return s->nflights > 0;
+}
+
+/* session_rests - has it done, and answered, all that it can without more input? */
+static inline bool session_rests(const struct session *s)
+{
+    return s->wait == WAIT_CLIENT && !session_flies(s);
+}
+
+/* session_envelope - append the envelope of the message at hand (mail/envelope.h).
  * False: too large. */
 bool session_envelope(const struct session *s, struct buf *out);
 
@@ -371,6 +391,12 @@ void session_renew(struct session *s);
 /* session_answer - say it, or line it up behind recipients still waiting */
 void session_answer(struct session *s, const struct reply *r);
 void session_say(struct session *s, enum reply_id id);  /* with its default text */
+
+/* session_tell - to the client itself: the reply to a whole message, which LMTP says n times,
+ * and the replies that were held back behind it. session_flown - a message has landed:
+ * go on, or say what had to wait for the last of them. For flight.c. */
+void session_tell(struct session *s, const struct reply *r, unsigned n, const struct buf *behind);
+void session_flown(struct session *s);
 
 /* session_say_each - the reply to a whole message; LMTP says it once for each recipient
  * (RFC 2033 §4.2), so before tx_drop() */

@@ -36,13 +36,13 @@ const struct verb verbs[] = {
     { "LHLO", on_ehlo, S_COMMANDS, REPLY_OUT_OF_ORDER,
       V_LAST | V_JUNK | V_OPEN | V_LMTP, NO_FEATURE,
       "LHLO name: say who you are, and hear what is offered" },
-    { "MAIL", on_mail, S_READY, REPLY_MAIL_TWICE, V_HELO, NO_FEATURE,
+    { "MAIL", on_mail, S_READY, REPLY_MAIL_TWICE, V_HELO | V_FOLLOWS, NO_FEATURE,
       "MAIL FROM:<sender> [parameters]: begin a message" },
-    { "RCPT", on_rcpt, S_SENDER | S_RCPTS, REPLY_NEED_MAIL, V_QUEUES, NO_FEATURE,
+    { "RCPT", on_rcpt, S_SENDER | S_RCPTS, REPLY_NEED_MAIL, V_QUEUES | V_FOLLOWS, NO_FEATURE,
       "RCPT TO:<recipient> [parameters]: add a recipient to the message" },
     { "DATA", on_data, S_SENDER | S_RCPTS, REPLY_NEED_MAIL, V_LAST | V_PLAIN, NO_FEATURE,
       "DATA: send the text of the message, ended by a dot on a line by itself" },
-    { "BDAT", on_bdat, S_SENDER | S_RCPTS | S_CHUNKS, REPLY_NEED_MAIL, V_HELO | V_CHUNK,
+    { "BDAT", on_bdat, S_SENDER | S_RCPTS | S_CHUNKS, REPLY_NEED_MAIL, V_HELO | V_CHUNK | V_FOLLOWS,
       FEATURE_CHUNKING,
       "BDAT size [LAST]: so many octets of the message follow this line" },
     { "SEND", on_send, S_READY, REPLY_MAIL_TWICE, V_HELO, FEATURE_SEND,
@@ -70,10 +70,10 @@ const struct verb verbs[] = {
       "X-LINK2STATE [FIRST|NEXT|LAST] CHUNK={length} data: the links that you know" },
     { "XEXCH50", on_xexch50, S_RCPTS, REPLY_NEED_RCPT, V_HELO | V_LAST, FEATURE_XEXCH50,
       "XEXCH50 size number: so many octets of properties go with the message" },
-    { "RSET", on_rset, S_COMMANDS, REPLY_OUT_OF_ORDER, V_PLAIN | V_JUNK | V_OPEN | V_ODMR,
+    { "RSET", on_rset, S_COMMANDS, REPLY_OUT_OF_ORDER, V_PLAIN | V_JUNK | V_OPEN | V_ODMR | V_FOLLOWS,
       NO_FEATURE, "RSET: forget the message that was begun" },
-    { "NOOP", on_noop, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN | V_ODMR, NO_FEATURE,
-      "NOOP: do nothing" },
+    { "NOOP", on_noop, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN | V_ODMR | V_FOLLOWS,
+      NO_FEATURE, "NOOP: do nothing" },
     { "QUIT", on_quit, S_COMMANDS, REPLY_OUT_OF_ORDER, V_PLAIN | V_LEAVES | V_OPEN | V_ODMR,
       NO_FEATURE, "QUIT: end the session" },
     { "HELP", on_help, S_COMMANDS, REPLY_OUT_OF_ORDER, V_JUNK | V_OPEN | V_ODMR,
@@ -134,14 +134,24 @@ bool verb_foreign(struct slice in)
     return false;
 }
 
-bool verb_queues(struct slice line)
+static bool has_flag(struct slice line, unsigned flag)
 {
     struct slice name, args;
     const struct verb *v;
 
     command_split(line, &name, &args);
     v = verb_find(name);
-    return v != NULL && (v->flags & V_QUEUES);
+    return v != NULL && (v->flags & flag);
+}
+
+bool verb_queues(struct slice line)
+{
+    return has_flag(line, V_QUEUES);
+}
+
+bool verb_follows(struct slice line)
+{
+    return has_flag(line, V_FOLLOWS);
 }
 
 /* gate - may this verb run now? REPLY_OK, or the refusal */
@@ -340,6 +350,10 @@ static unsigned queue_room(struct session *s)
         return REPLY_DISK_FULL;
     default:
         break;
+    }
+    if (session_flies(s)) {         /* it waits for the queue already */
+        s->wait = WAIT_COMMIT;
+        return REPLY_STALL;
     }
     if (s->stalled == 0)
         s->stalled = s->server->mono;

@@ -23,6 +23,7 @@ enum verb_flags {
     V_SMTP   = 1 << 8,      /* not of LMTP */
     V_ODMR   = 1 << 9,      /* of a listener of role odmr too (RFC 2645 §5) */
     V_CHUNK  = 1 << 10,     /* octets follow that are no commands, even if it is refused */
+    V_FOLLOWS = 1 << 11,    /* may run while messages before it are yet to become durable */
 };
 
 enum { NO_FEATURE = -1 };
@@ -49,6 +50,9 @@ unsigned verb_run(struct session *s, struct slice line, struct reply *r);
 
 /* verb_queues - may this line's reply wait behind earlier ones (RCPT)? */
 bool verb_queues(struct slice line);
+
+/* verb_follows - may this line run behind messages that are yet to become durable? */
+bool verb_follows(struct slice line);
 
 /* verb_line_max - how long the line at the front of `in` may be, with its CRLF: some
  * commands need more than others (RFC 5321 §4.5.3.1.4 and each extension's §) */

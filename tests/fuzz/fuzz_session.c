@@ -73,6 +73,18 @@ static void answer(struct script *w, unsigned turn)
         session_kicked(&w->s, w->ticket, (enum fate)(turn % 3), turn);
 }
 
+/* commit_one - of those under way, any one becomes durable, or does not */
+
+static void commit_one(struct script *w, unsigned turn)
+{
+    struct flight *f = world_flight(w, turn / 2 % 3);
+
+    if (f == NULL)
+        f = world_flight(w, 0);
+    if (f != NULL)
+        world_commit_now(w, f, turn % 5 == 4 ? COMMITTED_LATER : COMMITTED_DONE);
+}
+
 /* mind - let the world do what it does between two pieces */
 
 static void mind(struct script *w, unsigned mood, unsigned turn)
@@ -80,10 +92,8 @@ static void mind(struct script *w, unsigned mood, unsigned turn)
     if (mood & SLOW_LOOKUP && turn % 3 == 2)
         for (unsigned i = 0; i < w->nasked; i++)
             world_answer(w, i);
-    if (mood & SLOW_COMMIT && w->s.stage == S_COMMIT) {
-        world_keep(w, &w->s);
-        session_committed(&w->s, COMMITTED_DONE);
-    }
+    if (mood & SLOW_COMMIT && turn % 2 == 0)
+        commit_one(w, turn);
     if (turn % 4 == 3) {
         w->no_files = false;
         w->room = ROOM_YES;

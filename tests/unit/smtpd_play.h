@@ -9,6 +9,7 @@
  *     ?           lookup answers all that it was asked
  *     ~ octets    the client sends these: \r \n \0 \xNN, without a CRLF of their own
  *     @ done 3    the queue answers to ETRN, TURN or ATRN: done N, later, never, early
+ *     C 2 done    of the messages under way the second becomes durable; later, full: it does not
  *     A name      it has logged in under this name
  *     L           the client sends a line of 1000 octets
  */
@@ -102,6 +103,19 @@ static inline bool answer_queue(struct script *w, const char *text)
     return w->ticket != 0;
 }
 
+/* answer_disk - "1 done", "2 later", "1 full": to a message that is under way */
+
+static inline bool answer_disk(struct script *w, const char *text)
+{
+    struct flight *f = world_flight(w, (unsigned)atoi(text) - 1);
+    const char *how = text + 2;
+
+    if (f != NULL)
+        world_commit_now(w, f, strcmp(how, "done") == 0 ? COMMITTED_DONE
+                             : strcmp(how, "full") == 0 ? COMMITTED_FULL : COMMITTED_LATER);
+    return f != NULL;
+}
+
 static inline void act(struct script *w, const char *name, struct slice line)
 {
     char text[3000];
@@ -125,6 +139,10 @@ static inline void act(struct script *w, const char *name, struct slice line)
         break;
     case '@':
         assert_true(answer_queue(w, text));
+        script_go(w);
+        break;
+    case 'C':
+        assert_true(answer_disk(w, text));
         script_go(w);
         break;
     case 'A':

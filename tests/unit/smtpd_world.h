@@ -1,7 +1,7 @@
 /* smtpd_world.h - a world of a few lines around one session, for tests.
  *
  * It knows some users by name (see `users`), answers lookups and commits at
- * once or when told, and remembers the messages that became "durable". Time
+ * once or when told (world_commit_now), and remembers the messages that became "durable". Time
  * stands still unless a test moves it.
  */
 #pragma once
@@ -13,7 +13,7 @@
 #include "conf/conf.h"
 #include "log/log.h"
 #include "mail/envelope.h"
-#include "smtpd/session.h"
+#include "smtpd/flight.h"
 
 struct script {
     struct conf  *conf;
@@ -30,7 +30,7 @@ struct script {
     struct { unsigned n; bool expn, utf8; char text[600]; } whois;    /* ticket: n */
     uint64_t      last_id;
     unsigned      messages, lent, given_back, taken, commits;
-    struct lent   kept;             /* the file of the commit at hand */
+    int           kept[FLIGHTS_MAX * 2];    /* files by their numbers; 0: given back, or read */
     struct buf    text, envelope;   /* of the last message */
     uint64_t      ticket;           /* of the last ETRN, TURN or ATRN */
     bool          turning, no_queue, certificate;
@@ -136,6 +136,18 @@ static inline uint64_t world_message_id(void *ctx)
     return ++((struct script *)ctx)->last_id;
 }
 
+static inline int *world_file(struct script *w, uint64_t number)
+{
+    return &w->kept[number % (sizeof w->kept / sizeof w->kept[0])];
+}
+
+static inline void world_file_close(struct script *w, uint64_t number)
+{
+    if (*world_file(w, number) > 0)
+        close(*world_file(w, number));
+    *world_file(w, number) = 0;
+}
+
 static inline bool world_lend(void *ctx, struct session *s, struct lent *lent)
 {
     struct script *w = ctx;
@@ -145,7 +157,7 @@ static inline bool world_lend(void *ctx, struct session *s, struct lent *lent)
         return false;
     lent->number = ++w->lent;
     lent->fd = memfd_create("lent", MFD_CLOEXEC);
-    w->kept.fd = dup(lent->fd);
+    *world_file(w, lent->number) = dup(lent->fd);
     return lent->fd >= 0;
 }
 
@@ -155,38 +167,58 @@ static inline void world_lend_back(void *ctx, struct lent *lent)
 
     if (lent->fd >= 0)
         close(lent->fd);
-    close(w->kept.fd);
+    world_file_close(w, lent->number);
     w->given_back++;
 }
 
-static inline void world_keep(struct script *w, const struct session *s)
+static inline void world_keep(struct script *w, const struct flight *f)
 {
     buf_clear(&w->text);
     buf_clear(&w->envelope);
-    session_envelope(s, &w->envelope);
-    if (s->tx->lent.number == 0) {
-        buf_put_slice(&w->text, buf_view(&s->body));
+    buf_put_slice(&w->envelope, flight_envelope(f));
+    if (f->lent.number == 0) {
+        buf_put_slice(&w->text, buf_view(&f->body));
     } else {
-        char *room = buf_room(&w->text, s->tx->length);
+        char *room = buf_room(&w->text, f->length);
 
-        if (room != NULL && pread(w->kept.fd, room, s->tx->length, 0) == (ssize_t)s->tx->length)
-            buf_added(&w->text, s->tx->length);
-        close(w->kept.fd);
+        if (room != NULL
+            && pread(*world_file(w, f->lent.number), room, f->length, 0) == (ssize_t)f->length)
+            buf_added(&w->text, f->length);
     }
     w->messages++;
 }
 
-static inline void world_commit(void *ctx, struct session *s)
+/* world_commit_now - the disk has it, or not */
+static inline void world_commit_now(struct script *w, struct flight *f, enum committed how)
+{
+    if (how == COMMITTED_DONE)
+        world_keep(w, f);
+    if (f->lent.number != 0)
+        world_file_close(w, f->lent.number);
+    flight_landed(f, how);
+}
+
+/* world_flight - the nth of the session's messages that are yet to become durable; NULL:
+ * there are not so many */
+static inline struct flight *world_flight(struct script *w, unsigned nth)
+{
+    for (struct list *node = w->s.flights.next; node != &w->s.flights; node = node->next) {
+        struct flight *f = LIST_OWNER(node, struct flight, turn);
+
+        if (!f->landed && nth-- == 0)
+            return f;
+    }
+    return NULL;
+}
+
+static inline void world_commit(void *ctx, struct flight *f)
 {
     struct script *w = ctx;
 
     w->commits++;
-    w->taken += s->tx->lent.number != 0;
-    if (w->slow_commit)
-        return;
-    if (w->fate == COMMITTED_DONE)
-        world_keep(w, s);
-    session_committed(s, w->fate);
+    w->taken += f->lent.number != 0;
+    if (!w->slow_commit)
+        world_commit_now(w, f, w->fate);
 }
 
 static inline uint64_t world_whois(void *ctx, struct session *s, bool expn, bool utf8,
@@ -299,6 +331,10 @@ static inline void script_end(struct script *w)
 {
     session_end(&w->s);
     assert(w->lent == w->given_back + w->taken);    /* no file is forgotten */
+    assert(w->server.flight_octets == 0);
+    flights_free(&w->server);
+    for (unsigned i = 0; i < sizeof w->kept / sizeof w->kept[0]; i++)
+        world_file_close(w, i);
     buf_free(&w->in);
     buf_free(&w->out);
     buf_free(&w->text);

@@ -20,6 +20,7 @@ static struct script  w;
 
 /* The other side: a queue or a lookup that says what the test wants. */
 static struct channel *other;
+static uint64_t  ids[16];           /* of the commits */
 static unsigned  ncommits, nresolves, lend_more, lent_back;
 static uint64_t  last_id, last_nonce, last_ticket, last_length;
 static uint32_t  last_crc;
@@ -39,12 +40,12 @@ static bool on_frame(struct channel *c, uint32_t type, struct wire *in, int *fd)
     case MSG_COMMIT:
         assert_true(msg_commit_get(in, &commit));
         assert_true(commit.lent != 0 || commit.body.n > 0);
-        ncommits++;
-        last_id = commit.id;
+        last_id = ids[ncommits % 16] = commit.id;
         last_nonce = commit.nonce;
         last_lent = commit.lent;
         last_length = commit.length;
         last_crc = commit.crc;
+        ncommits++;
         return true;
     case MSG_RESOLVE:
         assert_true(msg_resolve_get(in, &resolve));
@@ -89,9 +90,12 @@ static struct channel *peer_new(enum role role)
     return channel_new(child.loop, ends[0], ROLE_SMTPD, role, 0, on_frame, NULL, NULL);
 }
 
+static unsigned goes;
+
 static void go(struct session *s)
 {
     (void)s;
+    goes++;
     script_go(&w);
 }
 
@@ -152,10 +156,10 @@ static void lend_back(void *ctx, struct lent *lent)
     commits_lend_back(&commits, lent);
 }
 
-static void commit(void *ctx, struct session *s)
+static void commit(void *ctx, struct flight *f)
 {
     (void)ctx;
-    commits_commit(&commits, s);
+    commits_commit(&commits, f);
 }
 
 static const struct world real_world = {
@@ -304,6 +308,90 @@ static void a_queue_that_never_answers_means_later(void **state)
     said("451 4.3.0");
     committed(FATE_DONE, false);
     assert_int_equal(w.out.n, 0);
+}
+
+/* send_three - in one piece, behind one another */
+
+static void send_three(void)
+{
+    for (int i = 0; i < 3; i++)
+        script_feed(&w, SLICE_LIT("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nBDAT 3 LAST\r\nx\r\n"));
+    turn();
+    assert_int_equal(ncommits, 3);
+    said("250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n");
+}
+
+static void several_messages_of_one_session_are_under_way(void **state)
+{
+    (void)state;
+    welcome(0);
+    send_three();
+    goes = 0;
+    for (unsigned i = 3; i > 0; i--)
+        channel_send_msg_committed(other, &(struct msg_committed){ .id = ids[i - 1], .fate = FATE_DONE }, -1);
+    turn();
+    assert_int_equal(goes, 1);      /* what is told in one piece is answered in one */
+    assert_int_equal(commits.by_id.n, 0);
+    assert_true(list_empty(&commits.order));
+    said("250 2.0.0 Ok: queued as ");
+    assert_false(session_flies(&w.s));
+}
+
+static void a_new_queue_is_asked_for_all_of_them_oldest_first(void **state)
+{
+    uint64_t before[3];
+
+    (void)state;
+    welcome(0);
+    send_three();
+    memcpy(before, ids, sizeof before);
+    channel_send_msg_committed(other, &(struct msg_committed){ .id = before[1], .fate = FATE_DONE }, -1);
+    turn();
+    assert_int_equal(w.out.n, 0);
+    channel_close(other, NULL);
+    turn();
+    script_feed(&w, SLICE_LIT("MAIL FROM:<a@b.example>\r\n"));      /* it waits with them */
+    assert_int_equal(w.s.wait, WAIT_COMMIT);
+    welcome(0);
+    assert_int_equal(ncommits, 5);
+    assert_true(ids[3] == before[0] && ids[4] == before[2]);
+    channel_send_msg_committed(other, &(struct msg_committed){ .id = before[0], .fate = FATE_DONE }, -1);
+    turn();
+    said("250 2.0.0");
+    last_id = before[2];
+    committed(FATE_DONE, false);
+    said("250 2.0.0");
+    assert_int_equal(w.s.stage, S_SENDER);
+}
+
+static void a_session_may_leave_with_several_under_way(void **state)
+{
+    (void)state;
+    welcome(0);
+    send_three();
+    last_id = ids[1];
+    committed(FATE_DONE, false);
+    commits_forget(&commits, &w.s);
+    session_end(&w.s);
+    assert_int_equal(commits.by_id.n, 0);
+    assert_true(list_empty(&commits.order));
+    last_id = ids[0];
+    committed(FATE_DONE, false);
+    assert_int_equal(w.out.n, 0);
+}
+
+static void several_that_are_never_answered_mean_later(void **state)
+{
+    (void)state;
+    welcome(0);
+    send_three();
+    last_id = ids[1];
+    committed(FATE_DONE, false);
+    w.server.mono += COMMIT_PATIENCE + 1;
+    commits_tick(&commits);
+    said("451 4.3.0 Local trouble, try again later\r\n250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n"
+         "250 2.0.0 Ok: queued as ");
+    assert_false(session_flies(&w.s));
 }
 
 static void a_full_disk_refuses_at_mail(void **state)
@@ -529,6 +617,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(ids_start_above_the_queues_floor, begin, end),
         cmocka_unit_test_setup_teardown(a_new_queue_is_asked_again_under_the_same_name, begin, end),
         cmocka_unit_test_setup_teardown(a_queue_that_never_answers_means_later, begin, end),
+        cmocka_unit_test_setup_teardown(several_messages_of_one_session_are_under_way, begin, end),
+        cmocka_unit_test_setup_teardown(a_new_queue_is_asked_for_all_of_them_oldest_first, begin, end),
+        cmocka_unit_test_setup_teardown(a_session_may_leave_with_several_under_way, begin, end),
+        cmocka_unit_test_setup_teardown(several_that_are_never_answered_mean_later, begin, end),
         cmocka_unit_test_setup_teardown(a_full_disk_refuses_at_mail, begin, end),
         cmocka_unit_test_setup_teardown(a_session_may_leave_while_it_waits, begin, end),
         cmocka_unit_test_setup_teardown(a_large_body_travels_in_a_lent_file, begin, end),

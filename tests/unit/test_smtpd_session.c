@@ -745,7 +745,7 @@ static void nobody_hears_250_before_the_queue_says_so(void **state)
         script_feed(&w, SLICE_LIT("x\r\n.\r\nNOOP\r\n"));
         assert_int_equal(w.out.n, 0);
         assert_int_equal(w.commits, 1);
-        session_committed(&w.s, cases[i].how);
+        world_commit_now(&w, world_flight(&w, 0), cases[i].how);
         script_go(&w);
         play(&w, "committed", cases[i].reply);
         script_end(&w);

@@ -48,6 +48,10 @@ class Session:
             self.errors[work.name, kind.name] = f"{type(wrong).__name__}: {wrong}"[-1000:]
             self.say(f"{work.name}: {kind.name} FAILED: {self.errors[work.name, kind.name]}")
 
+    def able(self, work, kinds):
+        """Those of these servers that did not fail at it yet."""
+        return [kind for kind in kinds if (work.name, kind.name) not in self.errors]
+
     def prepare(self, work):
         if self.args.messages:
             work.most = self.args.messages
@@ -62,7 +66,7 @@ class Session:
         if work.drive in growth.WAYS:
             return growth.one_round(self, work, kinds, number)
         found = {}
-        for kind in [kind for kind in kinds if (work.name, kind.name) not in self.errors]:
+        for kind in self.able(work, kinds):
             with self.excused(work, kind), \
                     DRIVES[work.drive](work, kind, self.place / "round", self.amounts, self.args.seconds) as one:
                 found[kind.name] = one.measured()
@@ -73,8 +77,7 @@ class Session:
 
     def count_calls(self, work, kinds):
         found = {}
-        kinds = [kind for kind in kinds if (work.name, kind.name) not in self.errors]
-        for kind in kinds if work.traced and not self.args.no_trace else []:
+        for kind in self.able(work, kinds) if work.traced and not self.args.no_trace else []:
             with self.excused(work, kind), Round(work, kind, self.place / "round", self.amounts, self.args.seconds) as one:
                 found[kind.name] = one.traced()
             if kind.name not in found:

@@ -13,6 +13,8 @@ import works        # noqa: E402: their order
 # What the plot of a work shows: the first of these that it has.
 SHOWN = ("mb_per_second", "handshakes", "latency_median", "bytes_each", "rate", "memory")
 
+CPU = {"cgroup": "by control group", "proc": "from /proc, where a daemon of another parent is missed"}
+
 INTRODUCTION = """# Performance
 
 Made by `bench/report` from `bench/results/`, which `bench/compare` wrote; nothing here is written by hand.
@@ -30,7 +32,7 @@ all who wait, without limits, checks, log, queue or recovery.
 
 A figure is the median of the rounds, with the least and the greatest behind it. A ratio is the median of the
 ratios of the rounds, because the speed of a machine drifts by more than servers differ from round to round. CPU is
-that of all processes of the server, also those that ended ({cpu}). System calls and syncs were counted in a round
+that of all processes of the server ({cpu}). System calls and syncs were counted in a round
 of their own under `strace -f -c`.
 
 To repeat it: `bench/compare postfix all`, on a machine that does nothing else.
@@ -41,7 +43,8 @@ def make(results):
     """{path below docs/: text}"""
     by_work = grouped(results)
     files = {}
-    parts = [INTRODUCTION.format(cpu="by control group"), machine_part(results), goals_part(by_work)]
+    counted = {result["machine"]["cpu"] for result in results}
+    parts = [INTRODUCTION.format(cpu="; ".join(CPU[source] for source in sorted(counted))), machine_part(results), goals_part(by_work)]
     for name in works.BY_NAME:
         if name in by_work:
             parts.append(work_part(name, by_work[name], files))

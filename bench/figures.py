@@ -28,8 +28,8 @@ def median(values):
 
 
 def spread(values):
-    """(median, least, greatest)"""
-    return statistics.median(values), min(values), max(values)
+    """Of what the rounds found."""
+    return {"median": statistics.median(values), "least": min(values), "greatest": max(values)}
 
 
 def values_of(rounds, server, measure):
@@ -50,8 +50,7 @@ def summary(rounds):
         for measure in MEASURES:
             values = values_of(rounds, server, measure)
             if values:
-                middle, least, greatest = spread(values)
-                found.setdefault(server, {})[measure] = {"median": middle, "least": least, "greatest": greatest}
+                found.setdefault(server, {})[measure] = spread(values)
     return found
 
 
@@ -60,8 +59,7 @@ def main_ratio(rounds, peer):
     for measure in ("mb_per_second", "handshakes", "rate"):
         found = ratios(rounds, "postrider", peer, measure)
         if found:
-            middle, least, greatest = spread(found)
-            return {"median": middle, "least": least, "greatest": greatest}
+            return spread(found)
     return None
 
 
@@ -85,10 +83,9 @@ class Goal:
                  else values_of(rounds, "postrider", self.measure))
         if not found:
             return None
-        middle, least, greatest = spread(found)
+        middle = median(found)
         met = middle >= self.at_least if self.at_least is not None else middle <= self.at_most
-        return {"measure": self.measure, "against": against, "wanted": self.wanted(), "median": middle,
-                "least": least, "greatest": greatest, "met": met}
+        return {"measure": self.measure, "against": against, "wanted": self.wanted(), **spread(found), "met": met}
 
 
 def number(value):

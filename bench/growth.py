@@ -58,12 +58,8 @@ class WaitingRound(Round):
         return n / took
 
 
-class Destinations:
-    """A server for each point. The first destination of several is dead: it takes the
-    connection and says nothing."""
-
-    def measure(self, session, work, kind):
-        return [self.one(session, work, kind, count) for count in work.points]
+class Destinations(Sessions):
+    """The first destination of several is dead: it takes the connection and says nothing."""
 
     def one(self, session, work, kind, count):
         at_point = dataclasses.replace(work, name=f"{work.name} {count}",
@@ -108,7 +104,7 @@ WAYS = {"growth-sessions": Sessions, "growth-waiting": Waiting, "growth-destinat
 def one_round(session, work, kinds, number):
     """{server: {"points": [a second at each], "flatness"}}"""
     found = {}
-    for kind in [kind for kind in kinds if (work.name, kind.name) not in session.errors]:
+    for kind in session.able(work, kinds):
         points = None
         with session.excused(work, kind):
             points = WAYS[work.drive]().measure(session, work, kind)

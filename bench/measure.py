@@ -166,7 +166,16 @@ def machine(place):
     model = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return {"cores": os.cpu_count(), "processor": model[1] if model else os.uname().machine,
             "kernel": os.uname().release, "file_system": file_system(place),
-            "sync_ms": round(sync_latency(place), 3), "when": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+            "sync_ms": round(sync_latency(place), 3), "cpu": cpu_source(), "when": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+
+
+def cpu_source():
+    """How the CPU of a server is counted here: by "cgroup" or by "proc"."""
+    group = Group("probe")
+    try:
+        return group.source
+    finally:
+        group.close()
 
 
 def file_system(place):

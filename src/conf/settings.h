@@ -216,7 +216,7 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "ETRN that are answered in one session")                                            \
     S(LIMITS, terminal_lines, limits.terminal_lines, COUNT, "50", 1, 1000, "",            \
       "lines of a message that a terminal is shown")                                      \
-    S(RELAY, connections, relay.connections, COUNT, "2000", 1, 100000, "",                 \
+    S(RELAY, connections, relay.connections, COUNT, "2000", 1, 100000, "",                \
       "connections at the same time of one relay process")                                \
     S(RELAY, idle, relay.idle, TIME, "5s", 0, 5 * MIN, "",                                \
       "keep a connection so long for the next message")                                   \

@@ -83,8 +83,9 @@ void stream_pause(struct stream *s);
 
 /* stream_flush - send what is in `out`: at once if the socket takes it, the rest
  * as it does. Over TLS, what is flushed within one event goes together at its end (at
- * once from 16 KiB, and before the stream closes). stream_pending - bytes not yet taken by the system; stream_blocked - because
- * it would not take what was flushed: STREAM_DRAINED follows. */
+ * once from 16 KiB, and before the stream closes). stream_pending - bytes not yet taken
+ * by the system; stream_blocked - because it would not take what was flushed:
+ * STREAM_DRAINED follows. */
 void stream_flush(struct stream *s);
 size_t stream_pending(const struct stream *s);
 bool stream_blocked(const struct stream *s);

@@ -18,7 +18,13 @@
 #include "queue/times.h"
 #include "queue/turn.h"
 
-enum { CACHE_BYTES = 16 << 20, SCRATCH_MAX = (8 << 20) + (66 << 20), SWEEP_LEAST = 64, HOP_MAX = 1024, MOVES_A_TURN = 100 };
+enum {
+    CACHE_BYTES  = 16 << 20,
+    SCRATCH_MAX  = (8 << 20) + (66 << 20),
+    SWEEP_LEAST  = 64,
+    HOP_MAX      = 1024,
+    MOVES_A_TURN = 100,
+};
 
 static const int64_t SECOND = 1000;
 

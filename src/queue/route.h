@@ -24,7 +24,6 @@ struct hop route_hop(const struct conf *conf, const struct envelope *e, struct s
  * skip (or NULL): recipients that are finished. False: no memory. */
 bool route_letter(struct queue *q, struct letter *m, const struct envelope *e, const bool *skip);
 
-
 /* job_part - the part of a job whose recipients have a domain that `pick` accepts: the
  * job itself when all do; else a new one, PARKED, taken out of it. NULL: none has, or
  * no memory. */

@@ -127,8 +127,8 @@ static void on_limits(const struct session *s, struct reply *r)
 
 unsigned ehlo_write(const struct session *s, struct reply *r)
 {
-    if (s->listen->role != LISTEN_ODMR)
-        reply_text(r, REPLY_EHLO, SLICE_LIT("VRFY"), (struct slice){ 0 });       /* always there, if only to answer 252 */
+    if (s->listen->role != LISTEN_ODMR)     /* VRFY is always there, if only to answer 252 */
+        reply_text(r, REPLY_EHLO, SLICE_LIT("VRFY"), (struct slice){ 0 });
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (!session_granted(s, rows[i].feature))
             continue;

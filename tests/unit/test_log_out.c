@@ -35,6 +35,21 @@ static void set_up(unsigned per_second)
     log_setup(&c);
 }
 
+/* to_pipe - log into a new pipe from now on */
+
+static void to_pipe(int p[2])
+{
+    assert_int_equal(pipe(p), 0);
+    assert_true(dup2(p[1], STDERR_FILENO) >= 0);
+    set_up(0);
+}
+
+static void close_pipe(const int p[2])
+{
+    close(p[0]);
+    close(p[1]);
+}
+
 /* lines - what has arrived at fd: how many, and how many are said to be missing */
 
 static unsigned lines(int fd, uint64_t *missing, char *last, size_t size)
@@ -71,9 +86,7 @@ static void a_stuck_pipe_never_stops_us(void **state)
     unsigned first, second;
 
     (void)state;
-    assert_int_equal(pipe(p), 0);
-    assert_true(dup2(p[1], STDERR_FILENO) >= 0);
-    set_up(0);
+    to_pipe(p);
     flags = fcntl(STDERR_FILENO, F_GETFL);
     for (int i = 0; i < 5000; i++)
         log_event(EVENT_CONNECT, LF_NUM("i", i), LF_STR("text", "so that the pipe is full soon"));
@@ -88,8 +101,7 @@ static void a_stuck_pipe_never_stops_us(void **state)
     assert_int_equal(second, 1);
     assert_true(missing == 5000 - first);
     assert_non_null(strstr(last, " ready i=1"));
-    close(p[0]);
-    close(p[1]);
+    close_pipe(p);
 }
 
 static void a_stuck_socket_never_stops_us(void **state)
@@ -115,9 +127,7 @@ static void a168_a_flood_is_limited_and_counted(void **state)
     int p[2];
 
     (void)state;
-    assert_int_equal(pipe(p), 0);
-    assert_true(dup2(p[1], STDERR_FILENO) >= 0);
-    set_up(0);
+    to_pipe(p);
     log_event(EVENT_READY, LF_NUM("i", 0));     /* says what other tests suppressed */
     lines(p[0], &missing, last, sizeof last);
     set_up(20);
@@ -132,8 +142,7 @@ static void a168_a_flood_is_limited_and_counted(void **state)
     assert_int_equal(lines(p[0], &missing, last, sizeof last), 1);
     assert_true(missing == 480);
     assert_non_null(strstr(last, " bug "));
-    close(p[0]);
-    close(p[1]);
+    close_pipe(p);
 }
 
 static void lines_below_the_level_are_not_written(void **state)
@@ -143,13 +152,10 @@ static void lines_below_the_level_are_not_written(void **state)
     int p[2];
 
     (void)state;
-    assert_int_equal(pipe(p), 0);
-    assert_true(dup2(p[1], STDERR_FILENO) >= 0);
-    set_up(0);
+    to_pipe(p);
     log_event(EVENT_DIALOG, LF_STR("line", "HELO x"));
     assert_int_equal(lines(p[0], &missing, last, sizeof last), 0);
-    close(p[0]);
-    close(p[1]);
+    close_pipe(p);
 }
 
 static void another_file_at_descriptor_2_is_noticed(void **state)
@@ -168,10 +174,8 @@ static void another_file_at_descriptor_2_is_noticed(void **state)
     assert_int_equal(lines(p[0], &missing, last, sizeof last), 1);
     assert_int_equal(lines(q[0], &missing, last, sizeof last), 1);
     assert_non_null(strstr(last, "i=2"));
-    close(p[0]);
-    close(p[1]);
-    close(q[0]);
-    close(q[1]);
+    close_pipe(p);
+    close_pipe(q);
 }
 
 static void a_full_disk_never_stops_us(void **state)
@@ -197,9 +201,7 @@ static void gathered_lines_wait_for_the_end_of_the_turn(void **state)
     int p[2];
 
     (void)state;
-    assert_int_equal(pipe(p), 0);
-    assert_true(dup2(p[1], STDERR_FILENO) >= 0);
-    set_up(0);
+    to_pipe(p);
     log_event(EVENT_READY, LF_NUM("i", 0));     /* says what other tests suppressed */
     lines(p[0], &missing, last, sizeof last);
     log_gather(true);
@@ -216,8 +218,7 @@ static void gathered_lines_wait_for_the_end_of_the_turn(void **state)
     log_gather(false);
     assert_int_equal(lines(p[0], &missing, last, sizeof last), 1);
     assert_true(missing == 0);
-    close(p[0]);
-    close(p[1]);
+    close_pipe(p);
 }
 
 static void gathered_lines_that_are_lost_are_counted(void **state)
@@ -228,9 +229,7 @@ static void gathered_lines_that_are_lost_are_counted(void **state)
     unsigned first;
 
     (void)state;
-    assert_int_equal(pipe(p), 0);
-    assert_true(dup2(p[1], STDERR_FILENO) >= 0);
-    set_up(0);
+    to_pipe(p);
     log_gather(true);
     for (int i = 0; i < 5000; i++)
         log_event(EVENT_CONNECT, LF_NUM("i", i), LF_STR("text", "so that the pipe is full soon"));
@@ -242,8 +241,7 @@ static void gathered_lines_that_are_lost_are_counted(void **state)
     log_gather(false);
     assert_int_equal(lines(p[0], &missing, last, sizeof last), 1);
     assert_true(missing == 5000 - first);
-    close(p[0]);
-    close(p[1]);
+    close_pipe(p);
 }
 
 int main(void)

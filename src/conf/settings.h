@@ -246,9 +246,9 @@ enum { MS = 1, SEC = 1000 * MS, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR
       "tell this and what is more important")                                             \
     S(LOG, per_second, log.per_second, COUNT, "1000", 0, 1000000, "",                     \
       "lines a second and process; 0: no limit")                                          \
-    S(PROCESSES, smtpd, processes.smtpd, COUNT, "0", 0, 64, "",                           \
+    S(PROCESSES, smtpd, processes.smtpd, COUNT, "0", 0, 32, "",                           \
       "processes that receive mail; 0: as many as cores")                                 \
-    S(PROCESSES, relay, processes.relay, COUNT, "0", 0, 64, "",                           \
+    S(PROCESSES, relay, processes.relay, COUNT, "0", 0, 32, "",                           \
       "processes that send mail; 0: as many as cores")
 
 enum conf_section {

@@ -310,21 +310,32 @@ bool rcpt_line_up(struct session *s, enum reply_id id)
     return true;
 }
 
-/* rcpt_ask - line it up and ask lookup; its answer may come before this returns */
+/* line_up_copy - with an address of the session's own; NULL: no memory */
 
-static unsigned rcpt_ask(struct session *s, const struct rcpt_wait *r)
+static struct rcpt_wait *line_up_copy(struct session *s, const struct rcpt_wait *r)
 {
     struct slice copy = arena_copy(&s->arena, r->address);
     struct rcpt_wait *w = line_up(s);
 
     if (w == NULL || s->arena.spent)
-        return REPLY_NO_SERVICE;
+        return NULL;
     w->address = copy;
     w->extra = r->extra;
+    return w;
+}
+
+/* rcpt_ask - line it up and ask lookup; its answer may come before this returns */
+
+static unsigned rcpt_ask(struct session *s, const struct rcpt_wait *r)
+{
+    struct rcpt_wait *w = line_up_copy(s, r);
+
+    if (w == NULL)
+        return REPLY_NO_SERVICE;
     w->rrvs = r->rrvs;
     w->ticket = ++s->tx->ticket;
     s->tx->rcpt_deadline = s->server->mono + WORLD_PATIENCE;
-    s->server->world->resolve(s->server->ctx, s, w->ticket, copy);
+    s->server->world->resolve(s->server->ctx, s, w->ticket, w->address);
     return REPLY_NONE;
 }
 
@@ -332,13 +343,10 @@ static unsigned rcpt_ask(struct session *s, const struct rcpt_wait *r)
 
 static unsigned rcpt_behind(struct session *s, const struct rcpt_wait *r)
 {
-    struct slice copy = arena_copy(&s->arena, r->address);
-    struct rcpt_wait *w = line_up(s);
+    struct rcpt_wait *w = line_up_copy(s, r);
 
-    if (w == NULL || s->arena.spent)
+    if (w == NULL)
         return REPLY_NO_SERVICE;
-    w->address = copy;
-    w->extra = r->extra;
     w->answered = true;
     w->reply = r->reply;
     return REPLY_NONE;

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import os
 import ssl
-import threading
 
 from sink import Closed, Session, Sink
 
@@ -120,6 +119,8 @@ setattr(AuthSession, "on_x-exps", lambda self, line: self.login("X-EXPS", line))
 
 
 class AuthHost(Sink):
+    session_class = AuthSession
+
     def __init__(self, user="alice", password="wonder land", mechanisms=("PLAIN",), certificate=None, clear=False,
                  verbs=("AUTH",), lie=None, verdict=None, **more):
         self.user, self.password, self.mechanisms, self.clear = user, password, list(mechanisms), clear
@@ -131,17 +132,6 @@ class AuthHost(Sink):
             self.context.load_cert_chain(*certificate)
         self.usual = ("PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES")
         super().__init__(**more)
-
-    def accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            with self.lock:
-                session = AuthSession(self, sock, len(self.sessions) + 1)
-                self.sessions.append(session)
-            threading.Thread(target=self.serve, args=(session,), daemon=True).start()
 
     def serve(self, session):
         try:

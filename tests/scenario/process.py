@@ -1,5 +1,6 @@
 """A process that a test started, and stops by its pid."""
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -114,3 +115,15 @@ def wait_gone(pids, seconds):
             return None
         time.sleep(0.01)
     return time.monotonic() - start
+
+
+def done(command, **more):
+    """What this command printed, which must end well."""
+    finished = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=60, **more)
+    assert finished.returncode == 0, f"{command}: {finished.returncode}\n{finished.stdout.decode(errors='replace')}"
+    return finished.stdout.decode(errors="replace")
+
+
+def needs(program):
+    assert shutil.which(program), f"{program} is not installed: see tests/packages.txt"

@@ -252,6 +252,8 @@ KEEP_AND_DROP = Action("keep-and-drop")
 
 
 class Sink:
+    session_class = Session
+
     def __init__(self, host="127.0.0.1", port=0, lmtp=False, path=None, name="sink.test",
                  offers=("PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES"),
                  read_delay=0, **script):
@@ -279,7 +281,7 @@ class Sink:
             except OSError:
                 return
             with self.lock:
-                session = Session(self, sock, len(self.sessions) + 1)
+                session = self.session_class(self, sock, len(self.sessions) + 1)
                 self.sessions.append(session)
             threading.Thread(target=self.serve, args=(session,), daemon=True).start()
 

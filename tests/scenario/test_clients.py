@@ -1,8 +1,6 @@
 """Each of the clients that people use carries a message into a Maildir."""
 import random
-import shutil
 import smtplib
-import subprocess
 
 import pytest
 
@@ -11,23 +9,13 @@ import messages
 import peers
 from maildir import assert_carried, unix
 from ports import free_port, wait_until
+from process import done, needs
 
 SENDER, RECIPIENT = "sender@client.test", "alice@example.org"
 
 
 def text(**more):
     return messages.plain(SENDER, RECIPIENT, body=messages.awkward_body(), **more)
-
-
-def done(command, **more):
-    finished = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=60, **more)
-    assert finished.returncode == 0, f"{command}: {finished.returncode}\n{finished.stdout.decode(errors='replace')}"
-    return finished.stdout.decode(errors="replace")
-
-
-def needs(program):
-    assert shutil.which(program), f"{program} is not installed: see tests/packages.txt"
 
 
 def only_message(server):

@@ -1,7 +1,6 @@
 """Programs that people have speak the rare commands with us: curl, msmtp, fetchmail, Perl's
 Net::SMTP, swaks, nodemailer, Exim."""
 import os
-import shutil
 import subprocess
 import textwrap
 
@@ -12,21 +11,11 @@ import messages
 import peers
 from maildir import assert_carried, mailbox
 from ports import free_port, wait_until
+from process import done, needs
 from postrider import Server
 
 SENDER, RECIPIENT = "sender@client.test", "alice@example.org"
 PASSWORD = "correct horse battery"
-
-
-def done(command, **more):
-    finished = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=60, **more)
-    assert finished.returncode == 0, f"{command}: {finished.returncode}\n{finished.stdout.decode(errors='replace')}"
-    return finished.stdout.decode(errors="replace")
-
-
-def needs(program):
-    assert shutil.which(program), f"{program} is not installed: see tests/packages.txt"
 
 
 LISTENERS = """

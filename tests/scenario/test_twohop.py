@@ -12,7 +12,6 @@ import re
 import shutil
 import ssl
 import tempfile
-import threading
 
 import pytest
 
@@ -83,18 +82,8 @@ class HostSession(Session):
 
 
 class Host(Sink):
+    session_class = HostSession
     tls = None
-
-    def accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            with self.lock:
-                session = HostSession(self, sock, len(self.sessions) + 1)
-                self.sessions.append(session)
-            threading.Thread(target=self.serve, args=(session,), daemon=True).start()
 
     def serve(self, session):
         try:

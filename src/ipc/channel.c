@@ -18,6 +18,7 @@ enum {
     FLAG_FD   = 1,
     READ_ROOM = 256 << 10,     /* many small frames in one system call */
     KEEP      = 1 << 20,        /* bytes of buffer kept when idle */
+    ENOUGH    = 128 << 10,      /* bytes to send at once: no need to wait for more */
     ROUNDS    = 8,              /* reads in one turn: be fair to others */
 };
 
@@ -200,7 +201,9 @@ static bool end_frame(struct channel *c, size_t at, bool whole)
         return false;
     }
     memcpy(c->out.p + c->out.start + at, &wire, sizeof wire);
-    if (!c->writing)
+    if (!c->writing && c->out.n >= ENOUGH)
+        flush(c);
+    else if (!c->writing)
         uv_prepare_start(&c->flusher, on_turn_end);
     return true;
 }

@@ -111,6 +111,25 @@ static void many_frames_arrive_in_order_and_whole(void **state)
     talk_end(&t);
 }
 
+static void enough_frames_do_not_wait_for_the_end_of_the_turn(void **state)
+{
+    static const char body[100 << 10];
+    struct msg_commit m = { .id = 7, .body = slice_of(body, sizeof body) };
+    struct talk t;
+
+    (void)state;
+    talk_begin(&t, false);
+    assert_true(channel_send_msg_commit(t.a, &m, -1));
+    assert_true(channel_pending(t.a) > sizeof body);
+    assert_true(channel_send_msg_commit(t.a, &m, -1));
+    assert_true(channel_pending(t.a) < sizeof body);
+    for (int i = 0; i < 200 && t.got < 2; i++)
+        turns(&t, 1);
+    assert_int_equal(t.got, 2);
+    assert_int_equal(t.last_body.n, sizeof body);
+    talk_end(&t);
+}
+
 static void a_descriptor_travels_with_its_own_frame(void **state)
 {
     struct talk t;
@@ -257,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_frames_arrive_in_order_and_whole),
+        cmocka_unit_test(enough_frames_do_not_wait_for_the_end_of_the_turn),
         cmocka_unit_test(a_descriptor_travels_with_its_own_frame),
         cmocka_unit_test(a_peer_that_misspeaks_loses_its_channel_and_nothing_else),
         cmocka_unit_test(a_frame_with_too_little_or_too_much_in_it_is_malformed),

@@ -11,12 +11,17 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/thrift.h"
 #include "ipc/child.h"
 #include "log/log.h"
 #include "queue/channels.h"
 #include "queue/flusher.h"
 
-enum { PATIENCE = 40 };      /* looks at a lock that is held, 50 ms apart */
+enum {
+    PATIENCE = 40,          /* looks at a lock that is held, 50 ms apart */
+    SPARE    = 4 << 20,     /* bytes */
+    LOOK     = 1000,        /* ms between looks at whether there is work */
+};
 
 static const uint64_t DRAIN_LOOK = 50;      /* ms between looks at whether all has ended */
 
@@ -32,6 +37,8 @@ struct shell {
     struct flusher flusher;
     uv_work_t     chore;
     bool          chored, wanted, work;
+    struct thrift thrift;
+    int64_t       looked;       /* mono, ms: for it */
     int64_t       drain_until;
 };
 
@@ -125,6 +132,21 @@ static void on_timer(uv_timer_t *timer)
     uv_idle_start(&s->idle, nothing);
 }
 
+/* settle - a million messages leave room between them that is worth having back */
+
+static void settle(struct shell *s)
+{
+    int64_t mono = clock_mono();
+    struct journal_stats stats;
+
+    if (mono - s->looked < LOOK)
+        return;
+    s->looked = mono;
+    journal_stats(s->queue->journal, &stats);
+    if (thrift_quiet(&s->thrift, stats.flushes))
+        thrift_return();
+}
+
 static void arm(struct shell *s)
 {
     int64_t wait = queue_wake(s->queue) - clock_mono();
@@ -144,6 +166,7 @@ static void on_check(uv_check_t *check)
         now(s);
         s->work = queue_work(s->queue);
         chore_start(s);
+        settle(s);
         arm(s);
     }
     if (s->work || (s->wanted && !s->flusher.busy))
@@ -204,7 +227,8 @@ static bool begin(struct child *child)
 {
     struct shell *s = &shell;
 
-    *s = (struct shell){ .child = child, .work = true, .wanted = true };
+    thrift_begin(SPARE);
+    *s = (struct shell){ .child = child, .work = true, .wanted = true, .thrift.busy = true };
     child->user = s;
     if (!open_spool(s))
         return false;

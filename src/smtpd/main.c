@@ -1,6 +1,5 @@
 /* main.c - the smtpd process: listeners, sessions, and its three peers. */
 #include <limits.h>
-#include <malloc.h>
 #include <sysexits.h>
 #include "base/clock.h"
 #include "base/file.h"
@@ -12,6 +11,7 @@ enum {
     SWEEP_MS   = 1000,
     GREETER_MS = 50,
     IDLE_MS    = 10000,     /* without a command: may be told to leave */
+    SPARE      = 16 << 20,  /* bytes: bodies come and go with every message */
     STOP_SECONDS = 30,      /* told to leave within so many: nobody begins a message any more */
 };
 
@@ -262,14 +262,10 @@ static void drain_on(struct smtpd *d)
 
 static void settle(struct smtpd *d)
 {
-    bool busy = counters[COUNT_accepted] != d->accepted_before;
-
-    if (!busy && d->busy) {
-        flights_free(&d->server);
-        malloc_trim(0);
-    }
-    d->busy = busy;
-    d->accepted_before = counters[COUNT_accepted];
+    if (!thrift_quiet(&d->thrift, counters[COUNT_accepted]))
+        return;
+    flights_free(&d->server);
+    thrift_return();
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -385,21 +381,11 @@ static void timers_begin(struct smtpd *d)
     uv_timer_start(&d->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 }
 
-/* memory_begin - bodies come and go with every message: what is free at the end of the
- * heap is kept, up to a bound, and given back no more often than that */
-
-static void memory_begin(void)
-{
-    mallopt(M_MMAP_THRESHOLD, 1 << 20);
-    mallopt(M_TRIM_THRESHOLD, 2 << 20);
-    mallopt(M_TOP_PAD, 256 << 10);
-}
-
 static bool begin(struct child *child)
 {
     struct smtpd *d = &smtpd;
 
-    memory_begin();
+    thrift_begin(SPARE);
     d->child = child;
     child->user = d;
     d->server = (struct server){ .conf = child->conf, .world = &world, .ctx = d };

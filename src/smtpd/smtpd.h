@@ -1,5 +1,6 @@
 /* smtpd.h - what one smtpd process holds together. */
 #pragma once
+#include "base/thrift.h"
 #include "net/census.h"
 #include "net/listener.h"
 #include "smtpd/ask.h"
@@ -26,8 +27,7 @@ struct smtpd {
     int              fd_most;           /* a connection with a higher descriptor is one too many */
     struct listener  listeners[CHILD_LISTENERS];
     uv_timer_t       sweep, greeter;
-    uint64_t         accepted_before;   /* messages, at the last sweep */
-    bool             busy;              /* there were some before it */
+    struct thrift    thrift;
     int64_t          hurry_at, drain_until;     /* mono, ms; drain_until 0: not draining */
 };
 

@@ -53,7 +53,7 @@ def against(measure, peer, floor):
 
 
 ONCE = {"per_connection": 1}
-HANDSHAKES = dict(load={"tls": True, "handshakes": True}, handshakes=True, traced=0, most=20_000,
+HANDSHAKES = dict(load={"tls": True, "brisk": True, "handshakes": True}, handshakes=True, traced=0, most=20_000,
                   goals=against("handshakes", 1.6, 0.60) + (Goal("per_cpu_second", "postfix", at_least=3),))
 IDLE = dict(drive="idle", load=ONCE, most=3000, rounds=3, traced=0, floor=False)
 SERVED = Goal("served", at_least=0.9)

@@ -51,6 +51,8 @@ static const char *check_words(const struct load_plan *p)
         return "--helo is a name";
     if (p->starttls && p->tls_at_once)
         return "either --tls or --tls-on-connect";
+    if (p->brisk && (p->resume || !(p->starttls || p->tls_at_once)))
+        return "--brisk belongs to --tls or --tls-on-connect, and resumes nothing";
     if (p->handshakes && p->idle)
         return "either --handshakes or --idle";
     if (p->user == NULL && (p->mechanism != NULL || p->password_file != NULL))

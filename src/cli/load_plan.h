@@ -25,7 +25,7 @@ struct load_plan {
     uint64_t    size, recipients, spread;
     uint64_t    window;             /* messages on their way on one connection, by BDAT */
     int64_t     time;               /* ms */
-    bool        pipelining, bdat, starttls, tls_at_once, resume;
+    bool        pipelining, bdat, starttls, tls_at_once, resume, brisk;
     bool        handshakes, idle, quiet;
 
     /* made of them */

@@ -88,7 +88,7 @@ static bool on_greeting(struct load_session *s, unsigned code, struct slice text
 
 struct host_offers *session_offers(const struct load_session *s)
 {
-    return &s->load->offers[s->wire.tls != NULL];
+    return &s->load->offers[wire_is_secure(&s->wire)];
 }
 
 /* learn_offers - from the first who is told; all others will be told the same */
@@ -96,7 +96,7 @@ struct host_offers *session_offers(const struct load_session *s)
 static void learn_offers(struct load_session *s, struct slice text)
 {
     static struct reply_reader reader;
-    bool *known = &s->load->offers_known[s->wire.tls != NULL];
+    bool *known = &s->load->offers_known[wire_is_secure(&s->wire)];
     size_t used;
 
     if (*known)
@@ -112,7 +112,7 @@ static const char *missing_offer(const struct load_session *s)
     const struct load_plan *p = &s->load->plan;
     unsigned flags = session_offers(s)->flags;
 
-    if (p->starttls && s->wire.tls == NULL)
+    if (p->starttls && !wire_is_secure(&s->wire))
         return flags & HOST_STARTTLS ? NULL : "the server offers no STARTTLS";
     if (p->pipelining && !(flags & HOST_PIPELINING))
         return "the server offers no PIPELINING";
@@ -131,7 +131,7 @@ static bool on_ehlo(struct load_session *s, unsigned code, struct slice text)
     s->load->hopeless = missing_offer(s);
     if (s->load->hopeless != NULL)
         return session_fail(s, s->load->hopeless);
-    if (p->starttls && s->wire.tls == NULL)
+    if (p->starttls && !wire_is_secure(&s->wire))
         return say_line(s, PHASE_STARTTLS, SLICE_LIT("STARTTLS\r\n"));
     if (p->user != NULL) {
         struct slice line = login_begin(s);
@@ -314,10 +314,10 @@ static bool handshake_over(struct load_session *s)
     const struct load_plan *p = &s->load->plan;
 
     s->started[0] = load_clock();
-    s->load->tally.resumed += SSL_session_reused(s->wire.tls) == 1;
+    s->load->tally.resumed += wire_resumed(&s->wire);
     if (p->tls_at_once) {
         s->phase = PHASE_GREETING;
-        return true;
+        return say_flush(s);
     }
     return p->handshakes ? quit_handshake(s) : say_line(s, PHASE_EHLO, buf_view(&p->hello));
 }

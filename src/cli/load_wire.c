@@ -13,6 +13,7 @@
 enum { RECORD = 16 << 10, SOURCES = 250 };
 
 static char input[WIRE_INPUT];      /* what was just read, of whichever connection */
+static char sealed[WIRE_INPUT];     /* the same, before it is opened */
 
 /* --- opening and closing ------------------------------------------------------------------ */
 
@@ -63,6 +64,7 @@ bool wire_open(struct wire *w, struct wire_target *t, void *user)
         w->fd = try_connect(t);
     }
     w->tls = NULL;
+    w->brisk = NULL;
     w->blocked = false;
     w->first = w->n = 0;
     w->carried = 0;
@@ -74,7 +76,9 @@ void wire_close(struct wire *w)
     if (w->tls != NULL)         /* QUIT was the farewell; without one its ticket would be spoilt */
         SSL_set_shutdown(w->tls, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(w->tls);
+    brisk_free(w->brisk);
     w->tls = NULL;
+    w->brisk = NULL;
     if (w->fd >= 0)
         close(w->fd);
     w->fd = -1;
@@ -124,8 +128,20 @@ SSL_CTX *tls_load_context(int (*keep)(SSL *, SSL_SESSION *), void *user)
     return c;
 }
 
+bool wire_is_secure(const struct wire *w)
+{
+    return w->tls != NULL || w->brisk != NULL;
+}
+
+bool wire_resumed(const struct wire *w)
+{
+    return w->tls != NULL && SSL_session_reused(w->tls) == 1;
+}
+
 bool wire_secure(struct wire *w, const struct wire_target *t)
 {
+    if (t->brisk)
+        return (w->brisk = brisk_new(t->name)) != NULL;
     w->tls = SSL_new(t->tls);
     if (w->tls == NULL || SSL_set_fd(w->tls, w->fd) != 1)
         return false;
@@ -153,10 +169,37 @@ static enum wire_result tls_result(const struct wire *w, int returned)
     }
 }
 
+static enum wire_result receive_brisk(struct wire *w)
+{
+    ssize_t n = recv(w->fd, sealed, sizeof sealed, 0);
+
+    if (n > 0) {
+        brisk_take(w->brisk, slice_of(sealed, (size_t)n));
+        return w->brisk->state == BRISK_FAILED ? WIRE_LOST : WIRE_OK;
+    }
+    if (n == 0)
+        errno = 0;
+    return n < 0 && (errno == EAGAIN || errno == EINTR) ? WIRE_AGAIN : WIRE_LOST;
+}
+
+static enum wire_result shake_brisk(struct wire *w, const struct wire_target *t, void *user)
+{
+    enum wire_result result = WIRE_OK;
+
+    while (result == WIRE_OK && w->brisk->state == BRISK_HANDSHAKE) {
+        result = wire_flush(w, t, user);
+        if (result == WIRE_OK)
+            result = receive_brisk(w);
+    }
+    return result == WIRE_OK && w->brisk->state != BRISK_OPEN ? WIRE_LOST : result;
+}
+
 enum wire_result wire_handshake(struct wire *w, const struct wire_target *t, void *user)
 {
     int n;
 
+    if (w->brisk != NULL)
+        return shake_brisk(w, t, user);
     ERR_clear_error();
     errno = 0;
     n = SSL_do_handshake(w->tls);
@@ -204,14 +247,11 @@ static ssize_t send_plain(struct wire *w)
     return sendmsg(w->fd, &m, MSG_NOSIGNAL);
 }
 
-/* send_record - as much as one record of TLS holds, put together from the parts. When it does
- * not go, the next try begins with the same bytes, as the library wants it. */
+/* gather - as much as one record of TLS holds, put together from the parts */
 
-static ssize_t send_record(struct wire *w)
+static size_t gather(const struct wire *w, char record[RECORD])
 {
-    static char record[RECORD];
     size_t n = 0;
-    int sent;
 
     for (unsigned i = w->first; i < w->n && n < RECORD; i++) {
         size_t some = w->parts[i].iov_len < RECORD - n ? w->parts[i].iov_len : RECORD - n;
@@ -219,6 +259,18 @@ static ssize_t send_record(struct wire *w)
         memcpy(record + n, w->parts[i].iov_base, some);
         n += some;
     }
+    return n;
+}
+
+/* send_record - when it does not go, the next try begins with the same bytes, as the library
+ * wants it */
+
+static ssize_t send_record(struct wire *w)
+{
+    static char record[RECORD];
+    size_t n = gather(w, record);
+    int sent;
+
     ERR_clear_error();
     errno = 0;
     sent = SSL_write(w->tls, record, (int)n);
@@ -229,10 +281,49 @@ static ssize_t send_record(struct wire *w)
     return -1;
 }
 
+/* seal_parts - into one record: as much as it holds. False: it failed. */
+
+static bool seal_parts(struct wire *w, size_t *n)
+{
+    static char record[RECORD];
+
+    *n = gather(w, record);
+    return *n == 0 || brisk_seal(w->brisk, slice_of(record, *n));
+}
+
+/* send_brisk - how much was sealed; some of that may still wait to be sent */
+
+static ssize_t send_brisk(struct wire *w)
+{
+    struct buf *out = &w->brisk->out;
+    size_t n = 0;
+    ssize_t sent;
+
+    errno = EPROTO;
+    if (out->n < RECORD && !seal_parts(w, &n))
+        return -1;
+    sent = send(w->fd, buf_view(out).p, out->n, MSG_NOSIGNAL);
+    if (sent > 0)
+        buf_drop(out, (size_t)sent);
+    return sent >= 0 || (errno == EAGAIN && n > 0) ? (ssize_t)n : -1;
+}
+
+static ssize_t send_some(struct wire *w)
+{
+    if (w->brisk != NULL)
+        return send_brisk(w);
+    return w->tls != NULL ? send_record(w) : send_plain(w);
+}
+
+static bool waits(const struct wire *w)
+{
+    return w->first < w->n || (w->brisk != NULL && w->brisk->out.n > 0);
+}
+
 enum wire_result wire_flush(struct wire *w, const struct wire_target *t, void *user)
 {
-    while (w->first < w->n) {
-        ssize_t n = w->tls != NULL ? send_record(w) : send_plain(w);
+    while (waits(w)) {
+        ssize_t n = send_some(w);
 
         if (n >= 0) {
             part_sent(w, (size_t)n);
@@ -265,6 +356,21 @@ static enum wire_result read_tls(struct wire *w, char *to, size_t room, size_t *
     return *got > 0 ? WIRE_OK : tls_result(w, n);
 }
 
+static enum wire_result read_brisk(struct wire *w, char *to, size_t room, size_t *got)
+{
+    struct buf *plain = &w->brisk->plain;
+    enum wire_result result = plain->n == 0 ? receive_brisk(w) : WIRE_OK;
+
+    if (result != WIRE_OK)
+        return result;
+    *got = plain->n < room ? plain->n : room;
+    if (*got > 0)
+        memcpy(to, buf_view(plain).p, *got);
+    buf_drop(plain, *got);
+    errno = 0;
+    return *got > 0 ? WIRE_OK : w->brisk->state == BRISK_OPEN ? WIRE_AGAIN : WIRE_LOST;
+}
+
 static enum wire_result read_plain(struct wire *w, char *to, size_t room, size_t *got)
 {
     ssize_t n = recv(w->fd, to, room, 0);
@@ -285,7 +391,8 @@ enum wire_result wire_read(struct wire *w, struct slice *in)
 
     if (kept > 0)
         memcpy(input, w->carry, kept);
-    result = (w->tls != NULL ? read_tls : read_plain)(w, input + kept, sizeof input - kept, &got);
+    result = (w->brisk != NULL ? read_brisk : w->tls != NULL ? read_tls : read_plain)
+                 (w, input + kept, sizeof input - kept, &got);
     *in = slice_of(input, kept + got);
     if (result == WIRE_OK)
         w->carried = 0;
@@ -294,6 +401,8 @@ enum wire_result wire_read(struct wire *w, struct slice *in)
 
 bool wire_more(const struct wire *w)
 {
+    if (w->brisk != NULL)
+        return w->brisk->plain.n > 0;
     return w->tls != NULL && SSL_pending(w->tls) > 0;
 }
 
@@ -315,7 +424,9 @@ const char *wire_why(const struct wire *w, char text[160])
 {
     unsigned long code = w->tls != NULL ? ERR_peek_last_error() : 0;
 
-    if (code != 0)
+    if (w->brisk != NULL && w->brisk->why != NULL)
+        snprintf(text, 160, "%s", w->brisk->why);
+    else if (code != 0)
         ERR_error_string_n(code, text, 160);
     else
         snprintf(text, 160, "%s", errno == 0 ? "the server closed the connection" : strerror(errno));

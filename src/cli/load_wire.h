@@ -7,7 +7,7 @@
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include "base/slice.h"
+#include "cli/brisk.h"
 
 enum { WIRE_INPUT = 64 << 10 };
 
@@ -18,13 +18,15 @@ struct wire_target {
     socklen_t               to_size;
     unsigned                source;     /* 127.0.0.(source + 1), when ports have run out; 0: any */
     SSL_CTX                *tls;        /* NULL: no TLS */
+    bool                    brisk;      /* TLS by brisk.h, not by OpenSSL's */
     SSL_SESSION            *ticket;     /* to be resumed, or NULL */
     const char             *name;       /* for SNI; NULL: none */
 };
 
 struct wire {
     int           fd;           /* -1: closed */
-    SSL          *tls;          /* NULL: plain */
+    SSL          *tls;          /* both NULL: plain */
+    struct brisk *brisk;
     bool          blocked;      /* waits until it can be written to */
     unsigned      first, n;     /* of the parts: to be sent still, and all */
     struct iovec *parts;
@@ -38,9 +40,13 @@ enum wire_result { WIRE_OK, WIRE_AGAIN, WIRE_LOST };
 bool wire_open(struct wire *w, struct wire_target *t, void *user);
 void wire_close(struct wire *w);
 
-/* wire_secure - TLS from now on; wire_handshake: WIRE_AGAIN until it is through */
+/* wire_secure - TLS from now on; wire_handshake: WIRE_AGAIN until it is through. The last of it
+ * may go with the first that is said: wire_flush() when nothing is. */
 bool wire_secure(struct wire *w, const struct wire_target *t);
 enum wire_result wire_handshake(struct wire *w, const struct wire_target *t, void *user);
+
+bool wire_is_secure(const struct wire *w);
+bool wire_resumed(const struct wire *w);
 
 /* wire_part - to be sent by the next wire_flush(); the parts' number is the caller's care */
 void wire_part(struct wire *w, struct slice bytes);

@@ -122,7 +122,8 @@ def secret(make_server, place, authority):
 
 @pytest.mark.parametrize("words", [
     (), ("--per-connection", "1"), ("--pipelining", "--bdat"), ("--resume", "--per-connection", "5"),
-    ("--size", "200000", "--sessions", "2"),
+    ("--size", "200000", "--sessions", "2"), ("--brisk", "--per-connection", "3"),
+    ("--brisk", "--size", "200000", "--sessions", "2"), ("--brisk", "--pipelining", "--bdat"),
 ], ids=" ".join)
 def test_messages_over_tls(secret, words):
     result = load(secret, "--tls", "--sessions", "5", "--messages", "40", *words)
@@ -145,7 +146,7 @@ def test_a_wrong_password_is_refused(secret, place):
     assert result["accepted"] == 0 and result["trouble"].startswith("AUTH: 535")
 
 
-@pytest.mark.parametrize("words", [(), ("--tls",), ("--tls", "--resume")], ids=" ".join)
+@pytest.mark.parametrize("words", [(), ("--tls",), ("--tls", "--resume"), ("--tls", "--brisk")], ids=" ".join)
 def test_handshakes(secret, words):
     result = load(secret, "--handshakes", "--sessions", "4", "--messages", "50", *words)
     assert (result["accepted"], result["failed"], result["connections"]) == (50, 0, 50)

@@ -1,14 +1,31 @@
 /* buf.c - growing by doubling, moving to the front only when it must. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include "base/buf.h"
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, HUGE_PAGE = 2 << 20 };
 
 static bool refuse(struct buf *b)
 {
     b->full = true;
     return false;
+}
+
+/* get_memory - in large pages the kernel has less to note for each write
+ * around the cache. */
+
+static char *get_memory(const struct buf *b, size_t cap)
+{
+    size_t unit = cap >= HUGE_PAGE ? HUGE_PAGE : PAGE;
+    char *p;
+
+    if (!b->paged)
+        return malloc(cap);
+    p = aligned_alloc(unit, (cap + unit - 1) / unit * unit);
+    if (p != NULL && unit == HUGE_PAGE)
+        madvise(p, cap / unit * unit, MADV_HUGEPAGE);
+    return p;
 }
 
 /* make_room - n more bytes behind the content, by moving it or growing */
@@ -32,7 +49,7 @@ static bool make_room(struct buf *b, size_t n)
         cap *= 2;
     if (cap > b->max)
         cap = b->max;
-    p = b->paged ? aligned_alloc(PAGE, (cap + PAGE - 1) / PAGE * PAGE) : malloc(cap);
+    p = get_memory(b, cap);
     if (p == NULL)
         return refuse(b);
     if (b->n > 0)

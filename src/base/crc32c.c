@@ -1,6 +1,10 @@
 /* crc32c.c - with the processor's instruction where it has one, else by table. */
 #include "base/crc32c.h"
 
+#define POLYNOMIAL 0x82f63b78u
+
+enum { AT_HAND = 4 << 10 };     /* octets that are still near when they are summed */
+
 static uint32_t table[256];
 
 static void make_table(void)
@@ -9,7 +13,7 @@ static void make_table(void)
         uint32_t c = i;
 
         for (int k = 0; k < 8; k++)
-            c = (c & 1) ? (c >> 1) ^ 0x82f63b78u : c >> 1;
+            c = (c & 1) ? (c >> 1) ^ POLYNOMIAL : c >> 1;
         table[i] = c;
     }
 }
@@ -110,4 +114,41 @@ uint32_t crc32c(uint32_t crc, struct slice s)
         return ~by_instruction(crc, s);
 #endif
     return ~by_table(crc, s);
+}
+
+/* product - of two polynomials, modulo the polynomial; the highest bit is x^0 */
+
+static uint32_t product(uint32_t a, uint32_t b)
+{
+    uint32_t p = 0;
+
+    for (; a != 0; a <<= 1) {
+        p ^= a >> 31 ? b : 0;
+        b = b & 1 ? b >> 1 ^ POLYNOMIAL : b >> 1;
+    }
+    return p;
+}
+
+uint32_t crc32c_join(uint32_t a, uint32_t b, uint64_t n)
+{
+    uint32_t power = 1u << (31 - 8);        /* x^8: past one octet */
+
+    for (; n > 0; n >>= 1, power = product(power, power))
+        if (n & 1)
+            a = product(power, a);
+    return a ^ b;
+}
+
+uint32_t crc32c_copy(char *to, struct slice s)
+{
+    uint32_t crc = 0;
+
+    for (; s.n > 0; s = slice_from(s, AT_HAND)) {
+        struct slice piece = slice_of(to, s.n < AT_HAND ? s.n : AT_HAND);
+
+        memcpy(to, s.p, piece.n);
+        crc = crc32c(crc, piece);
+        to += piece.n;
+    }
+    return crc;
 }

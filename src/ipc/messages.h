@@ -55,15 +55,21 @@
     F(u64,   floor)
 #define MSG_ROOM_FIELDS(F)                                                  \
     F(u8,    room)
-/* Make this durable. The body is inline, or in a lent file (lent != 0). */
+/* +fd: memory that the two share, BAY_BYTES of it: bodies may be laid down there. */
+#define MSG_BAY_FIELDS(F)                                                   \
+    F(u64,   number)
+/* Make this durable. The body is inline, or in a lent file (lent != 0), or in the bay
+ * (bay != 0), which is not changed there before COMMITTED. */
 #define MSG_COMMIT_FIELDS(F)                                                \
     F(u64,   id)            /* made by this smtpd */                        \
     F(u64,   nonce)         /* of this smtpd's life; a repeat has the same */ \
     F(bytes, envelope)      /* mail/envelope.h */                           \
     F(bytes, body)          /* with our Received field, lines end in CRLF */ \
     F(u64,   lent)          /* 0: inline */                                 \
-    F(u64,   length)        /* of the lent file's content */                \
-    F(u32,   crc)           /* CRC32C of it */
+    F(u64,   length)        /* of the lent file's content, or of the body in the bay */ \
+    F(u32,   crc)           /* CRC32C of the file's content */              \
+    F(u64,   bay)           /* number of the bay, or 0 */                   \
+    F(u64,   place)         /* where in it the body begins */
 /* Say 250 only if fate is FATE_DONE. */
 #define MSG_COMMITTED_FIELDS(F)                                             \
     F(u64,   id)                                                            \
@@ -316,6 +322,7 @@
     M(COMMIT,    msg_commit,    ROLE_BIT(SMTPD),   ROLE_BIT(QUEUE),   MSG_COMMIT_FIELDS)    \
     M(COMMITTED, msg_committed, ROLE_BIT(QUEUE),   ROLE_BIT(SMTPD),   MSG_COMMITTED_FIELDS) \
     M(LEND,      msg_lend,      ROLE_BIT(QUEUE),   ROLE_BIT(SMTPD),   MSG_LEND_FIELDS)      \
+    M(BAY,       msg_bay,       ROLE_BIT(QUEUE),   ROLE_BIT(SMTPD),   MSG_BAY_FIELDS)       \
     M(LEND_MORE, msg_lend_more, ROLE_BIT(SMTPD),   ROLE_BIT(QUEUE),   MSG_LEND_MORE_FIELDS) \
     M(LEND_BACK, msg_lend_back, ROLE_BIT(SMTPD),   ROLE_BIT(QUEUE),   MSG_LEND_BACK_FIELDS) \
     M(DELIVER,   msg_deliver,   ROLE_BIT(QUEUE),   R_AGENT,           MSG_DELIVER_FIELDS)   \
@@ -374,6 +381,9 @@ enum message {
 IPC_MESSAGES(M)
 #undef M
 #undef MEMBER
+
+/* The bay of an smtpd, and the largest body in it. */
+enum { BAY_BYTES = 32 << 20, BODY_SHARED = 2 << 20 };
 
 /* What `postrider queue` and `postrider trace` ask. */
 #define QUERY_VERBS(V) \

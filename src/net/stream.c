@@ -120,15 +120,27 @@ char *input_room(struct stream *s, size_t *room)
     return shared + s->in.n;
 }
 
+static char *placed_room(struct stream *s, size_t *room)
+{
+    char *p = s->place != NULL && s->in.n == 0 ? s->place(s, room) : NULL;
+
+    if (p != NULL && *room > input_bound(s))
+        *room = input_bound(s);     /* all of it may be left behind */
+    return p;
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct stream *s = handle->data;
 
     (void)suggested;
+    s->placed = NULL;
     if (s->finishing)
         *buf = uv_buf_init(shared, sizeof shared);
     else if (s->tls != NULL)
         tls_room(s, buf);
+    else if ((s->placed = placed_room(s, &buf->len)) != NULL)
+        buf->base = s->placed;      /* until the next is asked for */
     else
         buf->base = input_room(s, &buf->len);
 }
@@ -145,14 +157,13 @@ static void show_own(struct stream *s, size_t n)
         buf_clear(&s->in);
 }
 
-/* show_shared - let the owner see what was kept and n bytes, then take the buffer back */
+/* show_at - let the owner see what was kept and n bytes, then take the buffer back */
 
-static void show_shared(struct stream *s, size_t n)
+static void show_at(struct stream *s, char *p, size_t n)
 {
     struct buf own = s->in, left;
 
-    s->in = (struct buf){ .p = shared, .n = own.n + n, .cap = sizeof shared,
-                          .max = own.max };
+    s->in = (struct buf){ .p = p, .n = own.n + n, .cap = own.n + n, .max = own.n + n };
     s->lent = true;
     s->event(s, STREAM_INPUT);
     s->lent = false;
@@ -171,7 +182,7 @@ bool input_show(struct stream *s, size_t n)
     if (s->in.n >= MUCH)
         show_own(s, n);
     else
-        show_shared(s, n);
+        show_at(s, s->placed != NULL ? s->placed : shared, n);
     buf_shrink(&s->in, 0);
     if (s->in.n >= input_bound(s))
         stream_pause(s);

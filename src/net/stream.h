@@ -33,6 +33,7 @@ struct stream {
     void            *user;
     stream_event_f  *event;
     stream_closed_f *closed;    /* the memory may be freed now; may be NULL */
+    char          *(*place)(struct stream *s, size_t *room);    /* see below; or NULL */
     struct buf       in, out;
     int              error;
     bool             want;      /* the owner wants input */
@@ -44,7 +45,8 @@ struct stream {
     uv_shutdown_t    shutdown;
     struct buf       sending;   /* what a slow peer has not yet taken */
     bool             writing;
-    bool             lent;      /* `in` is the shared read buffer, during STREAM_INPUT only */
+    char            *placed;    /* where the next bytes are read to, if the owner has said so */
+    bool             lent;      /* `in` is not its own memory, during STREAM_INPUT only */
     bool             eof;       /* the other side has sent all */
     bool             halving, finishing;
     uv_timer_t      *linger;    /* after stream_finish: how long to wait for the other side */
@@ -59,7 +61,10 @@ enum { STREAM_IN_MAX = 64 << 10 };  /* `in` never holds more, whatever in_max sa
  * out_max bounds `out`. Reading begins with stream_read(). False: fd is closed,
  * no event comes, but `closed` does: the memory lives until then here too.
  *
- * The owner takes input with buf_view(&s->in) and buf_drop(&s->in, n) only. */
+ * The owner takes input with buf_view(&s->in) and buf_drop(&s->in, n) only. It may set
+ * `place`: asked before a read, when `in` is empty and there is no TLS, where the bytes
+ * should go (and how many may), so that nobody must copy them; NULL: wherever. They are
+ * shown there, and what the owner does not take is copied to where it is safe. */
 bool stream_open(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_t out_max,
                  stream_event_f *event, stream_closed_f *closed, void *user);
 

@@ -1,4 +1,4 @@
-/* admit.c - commits, the files lent for large bodies, and room on the disk.
+/* admit.c - commits, what is lent for large bodies, and room on the disk.
  *
  * The smtpd may be in hostile hands: its word is checked again in all of
  * COMMIT. What is malformed costs it its channel; what we cannot do now is
@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "log/log.h"
 #include "queue/admit.h"
 #include "queue/cache.h"
@@ -15,7 +16,7 @@
 #include "queue/report.h"
 #include "queue/times.h"
 
-enum { GONE_MAX = 65536 };
+enum { GONE_MAX = 65536, KEPT_AT_ONCE = 64 << 10 /* bytes of a record that came inline */ };
 
 static const int64_t AHEAD = 24LL * 60 * 60 * 1000;     /* an id may be so far in the future */
 
@@ -28,6 +29,17 @@ static void answer(struct peer *p, uint64_t id, enum fate fate, bool full)
 
 /* ---------------------------------------------------------------- checks -- */
 
+/* legal_body - inline, in a file, or in the bay; only one of them */
+
+static bool legal_body(const struct queue *q, const struct msg_commit *m)
+{
+    if (m->lent != 0)
+        return m->body.n == 0 && m->bay == 0 && m->length <= q->conf->limits.message_size + 65536;
+    if (m->bay != 0)
+        return m->body.n == 0 && share_holds(m->place, m->length);
+    return m->body.n <= ADMIT_INLINE_MAX && m->length == 0;
+}
+
 /* legal - is this something that an honest smtpd would say? */
 
 static bool legal(const struct queue *q, const struct peer *p, const struct msg_commit *m,
@@ -38,8 +50,7 @@ static bool legal(const struct queue *q, const struct peer *p, const struct msg_
 
     if (m->id == 0 || id_slot(m->id) != p->slot || id_ms(m->id) > newest + AHEAD)
         return false;
-    if (m->lent == 0 ? m->body.n > ADMIT_INLINE_MAX || m->length != 0
-                     : m->body.n > 0 || m->length > q->conf->limits.message_size + 65536)
+    if (!legal_body(q, m))
         return false;
     if (m->envelope.n > ENVELOPE_MAX || !envelope_get(m->envelope, e) || (e->flags & ENV_BOUNCE))
         return false;
@@ -111,12 +122,33 @@ static void put_off(struct queue *q, struct peer *p, const struct msg_commit *m)
     answer(p, m->id, FATE_LATER, false);
 }
 
+/* lost - was it lent or shared before we were restarted? Its content is gone with that. */
+
+static bool lost(struct queue *q, const struct peer *p, const struct msg_commit *m)
+{
+    return (m->lent != 0 && roster_get(&q->lent, m->lent) == NULL)
+        || (m->bay != 0 && (p->bay.p == NULL || p->bay.number != m->bay));
+}
+
+static struct record record_of(const struct peer *p, const struct msg_commit *m)
+{
+    struct record r = { .type = RECORD_MESSAGE, .head = m->envelope, .body = m->body,
+                        .nonce = m->nonce };
+
+    if (m->bay != 0) {
+        r.body = share_view(&p->bay, m->place, m->length);
+    } else if (m->lent != 0) {
+        r.large = m->lent;
+        r.length = m->length;
+        r.crc = m->crc;
+    }
+    return r;
+}
+
 bool admit_commit(struct queue *q, struct peer *p, const struct msg_commit *m)
 {
-    struct record record = { .type = RECORD_MESSAGE, .head = m->envelope, .body = m->body,
-                             .nonce = m->nonce, .large = m->lent, .length = m->length,
-                             .crc = m->crc };
     struct letter *letter;
+    struct record record;
     struct envelope e;
     bool ok;
 
@@ -124,8 +156,7 @@ bool admit_commit(struct queue *q, struct peer *p, const struct msg_commit *m)
         return false;
     if (repeated(q, p, m, &ok))
         return ok;
-    /* a file lent before we were restarted: its content is gone with it */
-    if (m->lent != 0 && roster_get(&q->lent, m->lent) == NULL) {
+    if (lost(q, p, m)) {
         answer(p, m->id, FATE_LATER, false);
         return true;
     }
@@ -136,16 +167,28 @@ bool admit_commit(struct queue *q, struct peer *p, const struct msg_commit *m)
     }
     if (m->id > q->id_newest)
         q->id_newest = m->id;
+    record = record_of(p, m);
     record.entry = &letter->entry;
     if (!bundle_commit(q, letter, p->serial, &record)) {
         undo(q, letter);
         put_off(q, p, m);
     } else if (m->lent != 0) {
         give_up_lent(q, p, m->lent);        /* the journal's from here on */
-    } else if (!letter_held(letter)) {
+    } else if (m->bay == 0 && !letter_held(letter)) {
         cache_put(q->cache, m->id, m->envelope, m->body);   /* it will be read soon */
     }
     return true;
+}
+
+/* keep_large - what came in the bay is kept for its delivery as the journal has it */
+
+static void keep_large(struct queue *q, struct letter *m)
+{
+    struct slice envelope, body;
+
+    if (m->entry.length > KEPT_AT_ONCE && !letter_held(m)
+        && journal_told(q->journal, &envelope, &body))
+        cache_put(q->cache, m->entry.id, envelope, body);
 }
 
 /* welcome - it is ours from now on */
@@ -181,6 +224,7 @@ void admit_done(struct queue *q, struct letter *m, uint64_t peer, enum fate fate
     count_add(commits, 1);
     log_event(EVENT_QUEUED, LF_ID("id", id), LF_NUM("recipients", letter_pending(m)),
               LF_NUM("bytes", m->entry.length));
+    keep_large(q, m);
     welcome(q, m);
     letter_start(q, m);
 }
@@ -242,6 +286,16 @@ bool admit_lend_back(struct queue *q, struct peer *p, uint64_t number)
     return true;
 }
 
+void admit_share(struct peer *p)
+{
+    int fd = p->ops->bay != NULL ? share_open(&p->bay) : -1;
+
+    if (fd < 0)
+        return;
+    p->ops->bay(p, &(struct msg_bay){ p->bay.number }, fd);
+    close(fd);
+}
+
 /* next_of - a file lent to this peer, or NULL */
 
 static struct lent *next_of(const struct queue *q, const struct peer *p)
@@ -260,6 +314,7 @@ void admit_peer_gone(struct queue *q, struct peer *p)
 
     while (p->nlent > 0 && (lent = next_of(q, p)) != NULL)
         admit_lend_back(q, p, lent->number);
+    share_close(&p->bay);
 }
 
 /* ------------------------------------------------------------------ room -- */

@@ -30,6 +30,9 @@ void admit_gone(struct queue *q, uint64_t id, uint32_t nonce);
 
 bool admit_lend_more(struct queue *q, struct peer *p, uint32_t count);
 bool admit_lend_back(struct queue *q, struct peer *p, uint64_t number);
+/* admit_share - memory for its medium bodies; without it, those go into files */
+void admit_share(struct peer *p);
+
 /* admit_peer_gone - what it had been lent comes back */
 void admit_peer_gone(struct queue *q, struct peer *p);
 

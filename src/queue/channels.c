@@ -39,6 +39,11 @@ static void say_lend(struct peer *p, const struct msg_lend *m, int fd)
     channel_send_msg_lend(channel_of(p), m, fd);
 }
 
+static void say_bay(struct peer *p, const struct msg_bay *m, int fd)
+{
+    channel_send_msg_bay(channel_of(p), m, fd);
+}
+
 static bool say_deliver(struct peer *p, const struct msg_deliver *m, int fd)
 {
     return (!m->file || fd >= 0) && channel_send_msg_deliver(channel_of(p), m, fd);
@@ -106,7 +111,7 @@ static size_t pending(const struct peer *p)
 
 static const struct peer_ops ops = {
     .welcome = say_welcome, .room = say_room, .committed = say_committed, .lend = say_lend,
-    .deliver = say_deliver, .resolve = say_resolve, .row = say_row, .done = say_done,
+    .bay = say_bay, .deliver = say_deliver, .resolve = say_resolve, .row = say_row, .done = say_done,
     .kicked = say_kicked, .turn_answer = say_turn_answer, .turn_go = say_turn_go,
     .turn_over = say_turn_over, .fetch = say_fetch, .adopt = say_adopt,
     .linkstate_done = say_linkstate_done, .exchange = say_exchange, .pending = pending,

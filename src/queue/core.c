@@ -293,6 +293,7 @@ void queue_peer(struct queue *q, struct peer *p, enum role role, unsigned slot,
     p->ops->welcome(p, &(struct msg_welcome){ q->id_newest });
     if (q->full)
         p->ops->room(p, &(struct msg_room){ 0 });
+    admit_share(p);
     admit_lend_more(q, p, LENT_FIRST);
 }
 

@@ -27,6 +27,7 @@
 #include "ipc/messages.h"
 #include "mail/envelope.h"
 #include "base/id.h"
+#include "queue/share.h"
 #include "queue/letter.h"
 #include "queue/roster.h"
 #include "queue/steady.h"
@@ -41,6 +42,7 @@ struct peer_ops {
     void (*room)(struct peer *p, const struct msg_room *m);
     void (*committed)(struct peer *p, const struct msg_committed *m);
     void (*lend)(struct peer *p, const struct msg_lend *m, int fd);
+    void (*bay)(struct peer *p, const struct msg_bay *m, int fd);
     bool (*deliver)(struct peer *p, const struct msg_deliver *m, int fd);   /* false: not taken */
     void (*resolve)(struct peer *p, const struct msg_resolve *m);
     void (*row)(struct peer *p, const struct msg_row *m);
@@ -67,6 +69,7 @@ struct peer {
     size_t                 nleases;
     int64_t                leaving;     /* gave a job back untouched: none for it until (mono ms) */
     size_t                 nlent;       /* smtpd: files lent */
+    struct share           bay;         /* smtpd: memory shared with it */
     uint64_t               adopted;     /* smtpd: connections given to it */
 };
 

@@ -5,6 +5,7 @@
 #include "log/log.h"
 #include "queue/asked.h"
 #include "queue/changes.h"
+#include "queue/admit.h"
 #include "queue/dispatch.h"
 #include "queue/links.h"
 #include "queue/outcome.h"
@@ -194,7 +195,41 @@ static struct slice original_of(struct slice rcpts)
     return r.original;
 }
 
-/* send - the body goes inline, or as the large file's descriptor */
+/* as_file - a body too long for a message between processes, in a file that only the agent
+ * will know; -1: it could not be written */
+
+static int as_file(struct queue *q, struct slice body)
+{
+    int handle = q->disk->unnamed(q->disk->ctx);
+    ssize_t n;
+
+    for (uint64_t at = 0; handle >= 0 && body.n > 0; at += (uint64_t)n) {
+        n = q->disk->write(q->disk->ctx, handle, body, at);
+        if (n <= 0) {
+            q->disk->close(q->disk->ctx, handle);
+            return -1;
+        }
+        body = slice_from(body, (size_t)n);
+    }
+    return handle;
+}
+
+/* open_body - the large file, or one made of what is too long otherwise. False: not now. */
+
+static bool open_body(struct queue *q, const struct letter *m, struct msg_deliver *d, int *handle)
+{
+    if (m->entry.flags & JOURNAL_LARGE)
+        *handle = journal_large_open(q->journal, &m->entry, &d->length);
+    else if (d->body.n > ADMIT_INLINE_MAX && q->disk->unnamed != NULL)
+        *handle = as_file(q, d->body);
+    else
+        return true;
+    d->file = 1;
+    d->body = (struct slice){ 0 };
+    return *handle >= 0;
+}
+
+/* send - the body goes inline, or as a file's descriptor */
 
 static bool send_it(struct queue *q, struct lease *l, const struct envelope *e,
                     struct slice body, struct slice destination)
@@ -211,16 +246,11 @@ static bool send_it(struct queue *q, struct lease *l, const struct envelope *e,
     int handle = -1, fd = -1;
     bool sent;
 
+    if (!open_body(q, m, &deliver, &handle))
+        return false;
     deliver.extra = links_extra(q, e, original_of(l->rcpts), destination, &room);
-    if (m->entry.flags & JOURNAL_LARGE) {
-        handle = journal_large_open(q->journal, &m->entry, &deliver.length);
-        if (handle < 0) {
-            buf_free(&room);
-            return false;
-        }
+    if (handle >= 0)
         fd = q->disk->fd(q->disk->ctx, handle);
-        deliver.file = 1;
-    }
     sent = l->agent->ops->deliver(l->agent, &deliver, fd);
     if (handle >= 0)
         q->disk->close(q->disk->ctx, handle);

@@ -143,8 +143,10 @@ static void settle(struct shell *s)
         return;
     s->looked = mono;
     journal_stats(s->queue->journal, &stats);
-    if (thrift_quiet(&s->thrift, stats.flushes))
-        thrift_return();
+    if (!thrift_quiet(&s->thrift, stats.flushes))
+        return;
+    journal_rest(s->queue->journal);
+    thrift_return();
 }
 
 static void arm(struct shell *s)

@@ -168,7 +168,7 @@ static bool read_large(struct queue *q, const struct letter *m, uint64_t *length
 static bool add_original(struct queue *q, const struct report *r, struct slice body,
                          struct buf *large, struct dsn *dsn)
 {
-    dsn->message = body;
+    dsn->message = slice_first(body, ORIGINAL_MAX);
     dsn->message_size = body.n;
     if (!(r->letter->entry.flags & JOURNAL_LARGE))
         return true;

@@ -160,6 +160,11 @@ enum data_result data_read(struct data_reader *d, struct slice in, size_t *used,
     return d->state == END ? DATA_END : DATA_MORE;
 }
 
+bool data_holds(const struct data_reader *d)
+{
+    return d->state == DOTCR;
+}
+
 void data_scan(struct data_reader *d, struct slice in)
 {
     struct run r = { .d = d, .p = in.p, .end = slice_from(in, in.n).p };

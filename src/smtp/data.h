@@ -35,6 +35,9 @@ typedef void data_sink_f(void *user, struct slice piece);
 enum data_result data_read(struct data_reader *d, struct slice in, size_t *used,
                            data_sink_f *sink, void *user);
 
+/* data_holds - was an octet kept back, that the next piece may have to begin with? */
+bool data_holds(const struct data_reader *d);
+
 /* data_scan - text that comes in counted chunks (BDAT, RFC 3030): no dots, no end; only
  * its faults and its size are noted. A CRLF may be cut by the end of a chunk. */
 void data_scan(struct data_reader *d, struct slice in);

@@ -10,6 +10,7 @@
 #include "log/log.h"
 #include "smtpd/client.h"
 #include "smtpd/desk.h"
+#include "smtpd/intake.h"
 #include "smtpd/secure.h"
 
 enum {
@@ -287,6 +288,15 @@ static void begin(struct client *c, const struct conf_listen *listen, bool early
     client_go(c);
 }
 
+/* place - of a body that lies in shared memory */
+
+static char *place(struct stream *stream, size_t *room)
+{
+    const struct client *c = stream->user;
+
+    return intake_place(&c->session, room);
+}
+
 typedef bool stream_open_f(struct stream *s, uv_loop_t *loop, int fd, size_t in_max, size_t out_max,
                            stream_event_f *event, stream_closed_f *closed, void *user);
 
@@ -311,10 +321,12 @@ static struct client *client_open(struct smtpd *d, const struct conf_listen *lis
     map_put(&d->by_number, c);
     d->nclients++;
     count_add(connections, 1);
-    if (open(&c->stream, d->child->loop, fd, IN_MAX, OUT_MAX, on_event, on_closed, c))
-        return c;
-    c->over = true;
-    return NULL;
+    if (!open(&c->stream, d->child->loop, fd, IN_MAX, OUT_MAX, on_event, on_closed, c)) {
+        c->over = true;
+        return NULL;
+    }
+    c->stream.place = place;
+    return c;
 }
 
 void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,

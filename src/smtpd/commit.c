@@ -48,7 +48,8 @@ static void send_commit(struct commits *c, const struct flight *f)
     channel_send_msg_commit(c->queue, &(struct msg_commit){
         .id = f->id, .nonce = c->nonce, .envelope = flight_envelope(f),
         .body = buf_view(&f->body),
-        .lent = f->lent.number, .length = f->length, .crc = f->crc }, -1);
+        .lent = f->lent.number, .length = f->length, .crc = f->crc,
+        .bay = f->slot.bay, .place = f->slot.place }, -1);
 }
 
 /* unwant - a session that tired of waiting for a file may still be in that list */
@@ -64,10 +65,12 @@ void commits_commit(struct commits *c, struct flight *f)
 {
     unwant(c, f->session);
     if (!map_put(&c->by_id, f)) {
+        bay_back(&c->bay, &f->slot);
         flight_landed(f, COMMITTED_LATER);
         return;
     }
     list_push(&c->order, &f->link);
+    bay_tell(&c->bay, &f->slot, f->id);
     if (c->queue != NULL && c->welcome)
         send_commit(c, f);
 }
@@ -106,6 +109,7 @@ static bool on_committed(struct commits *c, struct wire *w)
 
     if (!msg_committed_get(w, &m))
         return false;
+    bay_landed(&c->bay, m.id);
     f = map_get(&c->by_id, slice_of((char *)&m.id, sizeof m.id));
     if (f != NULL)
         answer(c, f, m.fate == FATE_DONE ? COMMITTED_DONE
@@ -191,6 +195,17 @@ static bool on_lend(struct commits *c, struct wire *w, int *fd)
     return true;
 }
 
+/* on_bay - without it medium bodies go into files */
+
+static bool on_bay(struct commits *c, struct wire *w, const int *fd)
+{
+    struct msg_bay m;
+
+    if (!msg_bay_get(w, &m) || *fd < 0 || c->bay.p != NULL)
+        return false;
+    return bay_open(&c->bay, m.number, *fd);
+}
+
 static void stock_forget(struct commits *c)
 {
     while (c->nstock > 0)
@@ -250,6 +265,7 @@ static bool receive(struct channel *channel, uint32_t type, struct wire *w, int 
     case MSG_ROOM:      return on_room(c, w);
     case MSG_COMMITTED: return on_committed(c, w);
     case MSG_LEND:      return on_lend(c, w, fd);
+    case MSG_BAY:       return on_bay(c, w, fd);
     default:            break;
     }
     return c->other != NULL ? c->other(c->user, channel, type, w, fd)
@@ -272,6 +288,7 @@ static void gone(struct channel *channel, const char *why)
     c->welcome = false;
     stock_forget(c);
     c->lost(c->user);
+    bay_close(&c->bay);
 }
 
 void commits_queue(struct commits *c, struct channel *queue)

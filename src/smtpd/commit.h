@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "base/map.h"
 #include "ipc/child.h"
+#include "smtpd/bay.h"
 #include "smtpd/flight.h"
 #include "smtpd/session.h"
 
@@ -45,6 +46,7 @@ struct commits {
     size_t          nwanting, nstock, asked;
     int64_t         asked_at;       /* mono, ms: a file was asked for, or came */
     struct lent     stock[COMMIT_STOCK_MAX];
+    struct bay      bay;            /* what the queue shares with us */
 };
 
 /* commits_begin - slot: where our ids come from */
@@ -61,7 +63,7 @@ void commits_forget(struct commits *c, struct session *s);
 /* commits_tick - once a second: who has waited too long */
 void commits_tick(struct commits *c);
 
-/* For struct world. */
+/* For struct world, which has its slots from `bay`. */
 enum room commits_room(const struct commits *c);
 uint64_t commits_message_id(struct commits *c);
 bool commits_lend(struct commits *c, struct session *s, struct lent *lent);

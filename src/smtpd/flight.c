@@ -107,6 +107,7 @@ static void fill(struct flight *f, struct session *s)
     f->session = s;
     f->id = tx->id;
     f->lent = tx->lent;
+    f->slot = tx->slot;
     f->length = tx->length;
     f->crc = tx->crc;
     f->size = tx->data.size;
@@ -115,12 +116,13 @@ static void fill(struct flight *f, struct session *s)
     f->junk = s->junk;
     f->landed = false;
     f->deadline = s->server->mono + COMMIT_PATIENCE;
-    if (tx->lent.number == 0)
-        swap(&f->body, &s->body);
-    else
+    if (tx->lent.number != 0)
         close(tx->lent.fd);
+    else if (tx->slot.p == NULL)
+        swap(&f->body, &s->body);
     f->lent.fd = -1;
     tx->lent = (struct lent){ 0 };
+    tx->slot = (struct slot){ 0 };
     s->junk = 0;
 }
 

@@ -22,9 +22,10 @@ struct flight {
     uint64_t        id;
     struct buf      words;      /* the sender, for the log, and behind it the encoded envelope */
     size_t          sender;     /* octets of it */
-    struct buf      body;       /* the text, if it is in memory */
+    struct buf      body;       /* the text, if it is in our memory */
+    struct slot     slot;       /* or where it lies in the queue's */
     struct lent     lent;       /* else its file, which is closed here already */
-    uint64_t        length;     /* octets written to that file */
+    uint64_t        length;     /* octets in the slot or the file */
     uint32_t        crc;
     uint64_t        size;       /* octets that the client sent */
     uint32_t        nrcpts;

@@ -1,6 +1,7 @@
 /* intake.c - from DATA to the final dot, and what is decided there.
  *
- * A message is kept in memory up to BODY_INLINE octets; beyond that it is
+ * A message is kept in memory up to BODY_INLINE octets; beyond that in a slot of memory
+ * that the queue shares with us, if one is free and as long as it fits; beyond that it is
  * written to a file that the queue lent beforehand. Whatever is wrong with a
  * message, it is read on to its true end, so that nothing in it can ever be
  * taken for a command (A001 to A022).
@@ -25,6 +26,9 @@ void intake_release(struct session *s)
     if (tx->lent.number != 0)
         s->server->world->lend_back(s->server->ctx, &tx->lent);
     tx->lent = (struct lent){ 0 };
+    if (tx->slot.p != NULL)
+        s->server->world->slot_back(s->server->ctx, &tx->slot);
+    tx->slot = (struct slot){ 0 };
 }
 
 /* give_up - nothing of it is kept any more; read on to the end */
@@ -42,7 +46,7 @@ static void break_down(struct session *s)
     give_up(s);
 }
 
-/* --- the file ------------------------------------------------------------ */
+/* --- the slot, the file ---------------------------------------------------- */
 
 static bool lacks(struct slice message, struct slice name)
 {
@@ -112,20 +116,66 @@ static bool spill(struct session *s, struct slice piece, bool last)
     return buf_put_slice(&s->body, slice_from(piece, came.n));
 }
 
+/* lay_down - what is in memory goes into a slot, and the rest will follow. False: none is
+ * free, or it would not fit. */
+
+static bool lay_down(struct session *s)
+{
+    const struct world *world = s->server->world;
+    struct tx *tx = s->tx;
+
+    if (tx->lent.number != 0 || tx->slot.p != NULL || world->slot == NULL
+        || !world->slot(s->server->ctx, &tx->slot))
+        return false;
+    if (tx->wishes.size > tx->slot.room - BODY_INLINE) {
+        world->slot_back(s->server->ctx, &tx->slot);
+        return false;
+    }
+    look_at_header(s);
+    memcpy(tx->slot.p, buf_view(&s->body).p, s->body.n);
+    tx->length = s->body.n;
+    buf_clear(&s->body);
+    return true;
+}
+
+/* pick_up - it is too much for the slot: what lies there goes into the file */
+
+static bool pick_up(struct session *s)
+{
+    struct tx *tx = s->tx;
+    struct slice text = slice_of(tx->slot.p, (size_t)tx->length);
+    bool ok;
+
+    tx->length = 0;
+    ok = spill(s, text, false);
+    s->server->world->slot_back(s->server->ctx, &tx->slot);
+    return ok;
+}
+
+/* room - for more text, where it is now */
+
+static size_t room(const struct session *s)
+{
+    const struct tx *tx = s->tx;
+
+    return tx->slot.p != NULL ? tx->slot.room - (size_t)tx->length : s->body.max - s->body.n;
+}
+
 /* make_room - true: there is room for more text, or none is needed */
 
 static bool make_room(struct session *s)
 {
     struct tx *tx = s->tx;
 
-    if (tx->discard || s->body.n < BODY_INLINE)
+    if (tx->discard || (tx->lent.number == 0 && room(s) > BODY_MORE) || lay_down(s))
         return true;
     if (tx->lent.number == 0 && !s->server->world->lend(s->server->ctx, s, &tx->lent)) {
         s->wait = WAIT_FILE;
         s->deadline = s->server->mono + WORLD_PATIENCE;
         return false;
     }
-    if (!spill(s, (struct slice){ 0 }, false))
+    if (tx->slot.p != NULL ? !pick_up(s)
+                           : s->body.n >= BODY_INLINE && !spill(s, (struct slice){ 0 }, false))
         break_down(s);
     return true;
 }
@@ -137,7 +187,15 @@ static bool make_room(struct session *s)
 
 static bool keep(struct session *s, struct slice piece)
 {
-    return s->tx->lent.number != 0 && s->body.n + piece.n >= BODY_INLINE
+    struct tx *tx = s->tx;
+
+    if (tx->slot.p != NULL && piece.n > 0) {
+        if (piece.p != tx->slot.p + tx->length)     /* else it was read to where it belongs */
+            memmove(tx->slot.p + tx->length, piece.p, piece.n);
+        tx->length += piece.n;
+        return true;
+    }
+    return tx->lent.number != 0 && s->body.n + piece.n >= BODY_INLINE
          ? spill(s, piece, false) : buf_put_slice(&s->body, piece);
 }
 
@@ -208,7 +266,7 @@ static void intake_end(struct session *s)
     session_say_each(s, &refusal, n);
 }
 
-/* in_memory - all of it so far, and only so much as has room there may be read */
+/* in_memory - ours or shared: and only so much as has room there may be read */
 
 static bool in_memory(const struct tx *tx)
 {
@@ -224,8 +282,9 @@ size_t intake_read(struct session *s, struct slice in)
     if (!make_room(s))
         return 0;
     if (in_memory(tx)) {
-        in = slice_first(in, s->body.max - s->body.n - SLACK);
-        buf_room(&s->body, in.n + SLACK);
+        in = slice_first(in, room(s) - SLACK);
+        if (tx->slot.p == NULL)
+            buf_room(&s->body, in.n + SLACK);
     }
     result = data_read(&tx->data, in, &used, take_piece, s);
     s->deadline = s->server->mono + s->server->conf->limits.data_timeout;
@@ -237,6 +296,17 @@ size_t intake_read(struct session *s, struct slice in)
     return used;
 }
 
+char *intake_place(const struct session *s, size_t *n)
+{
+    const struct tx *tx = s->tx;
+
+    if (tx == NULL || tx->slot.p == NULL || tx->discard || s->wait != WAIT_CLIENT
+        || data_holds(&tx->data) || room(s) <= BODY_MORE)
+        return NULL;
+    *n = room(s) - SLACK;
+    return tx->slot.p + tx->length;
+}
+
 size_t intake_chunk(struct session *s, struct slice in)
 {
     struct tx *tx = s->tx;
@@ -244,7 +314,7 @@ size_t intake_chunk(struct session *s, struct slice in)
     if (!make_room(s))
         return 0;
     if (in_memory(tx))
-        in = slice_first(in, s->body.max - s->body.n);
+        in = slice_first(in, room(s));
     data_scan(&tx->data, in);
     take_piece(s, in);
     s->deadline = s->server->mono + s->server->conf->limits.data_timeout;

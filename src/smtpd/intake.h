@@ -16,5 +16,9 @@ void intake_finish(struct session *s);
 /* intake_read - take text; returns bytes used (0: waiting for a file) */
 size_t intake_read(struct session *s, struct slice in);
 
+/* intake_place - where text that comes next is best read to: it need not be copied then; and
+ * how many octets. NULL: wherever. */
+char *intake_place(const struct session *s, size_t *room);
+
 /* intake_release - give back the file, if there is one */
 void intake_release(struct session *s);

@@ -86,6 +86,20 @@ static void world_lend_back(void *ctx, struct lent *lent)
     commits_lend_back(&d->commits, lent);
 }
 
+static bool world_slot(void *ctx, struct slot *slot)
+{
+    struct smtpd *d = ctx;
+
+    return bay_take(&d->commits.bay, slot);
+}
+
+static void world_slot_back(void *ctx, struct slot *slot)
+{
+    struct smtpd *d = ctx;
+
+    bay_back(&d->commits.bay, slot);
+}
+
 static void world_commit(void *ctx, struct flight *f)
 {
     struct smtpd *d = ctx;
@@ -154,6 +168,7 @@ static bool world_secure(void *ctx, struct session *s)
 static const struct world world = {
     .known = world_known, .resolve = world_resolve, .room = world_room,
     .message_id = world_message_id, .lend = world_lend, .lend_back = world_lend_back,
+    .slot = world_slot, .slot_back = world_slot_back,
     .commit = world_commit, .whois = world_whois, .kick = world_kick, .turn = world_turn,
     .linkstate = world_linkstate, .login = world_login, .login_step = world_login_step,
     .login_cancel = world_login_cancel,
@@ -265,6 +280,7 @@ static void settle(struct smtpd *d)
     if (!thrift_quiet(&d->thrift, counters[COUNT_accepted]))
         return;
     flights_free(&d->server);
+    bay_settle(&d->commits.bay);
     thrift_return();
 }
 

@@ -447,7 +447,7 @@ void session_queue_lost(struct session *s)
 {
     struct tx *tx = s->tx;
 
-    if (tx == NULL || tx->lent.number == 0 || !(s->stage & (S_TEXT | S_CHUNKS)))
+    if (tx == NULL || (tx->lent.number == 0 && tx->slot.p == NULL) || !(s->stage & (S_TEXT | S_CHUNKS)))
         return;
     intake_release(s);
     tx->broken = tx->discard = true;

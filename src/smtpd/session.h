@@ -97,6 +97,13 @@ struct lent {
     int      fd;        /* the session's, once taken */
 };
 
+/* Room for a medium body, in memory that the queue reads. p NULL: none. */
+struct slot {
+    char    *p;
+    size_t   room;
+    uint64_t bay, place;    /* its name for the queue */
+};
+
 /* What the session asks of the world. Every function may answer at once, from
  * inside, or later; `s` is the session to answer to. */
 struct world {
@@ -113,6 +120,9 @@ struct world {
     bool (*lend)(void *ctx, struct session *s, struct lent *lent);
     /* The file is not needed: close it and give it back. */
     void (*lend_back)(void *ctx, struct lent *lent);
+    /* Room for a medium body, if there is some at once; and it is not needed. */
+    bool (*slot)(void *ctx, struct slot *slot);
+    void (*slot_back)(void *ctx, struct slot *slot);
     /* Make this message durable: answer with flight_landed(). */
     void (*commit)(void *ctx, struct flight *f);
     /* VRFY or EXPN of this text: never answered from inside, but later with
@@ -213,8 +223,9 @@ struct tx {
     struct hop_counter hops;        /* Received fields in the text */
     bool              discard;      /* refused already: read on to the true end */
     bool              broken;       /* its file is lost, or could not be written */
+    struct slot       slot;
     struct lent       lent;
-    uint64_t          length;       /* bytes written to the file */
+    uint64_t          length;       /* octets in the slot, or written to the file */
     uint32_t          crc;
     int64_t           window;       /* mono, ms: the rate is measured since */
     uint64_t          window_size;  /* octets at that moment */
@@ -283,7 +294,7 @@ struct session {
 };
 
 enum {
-    BODY_INLINE = 64 << 10,     /* a larger body goes into a file */
+    BODY_INLINE = 64 << 10,     /* a larger body goes into a slot, or into a file */
     BODY_MORE = 4 << 10,        /* what a body in memory may be longer */
     WORLD_PATIENCE = 20000,     /* ms for a resolution, a file, or the queue's greeting */
     COMMIT_PATIENCE = 120000,   /* ms for a commit; the world sees to it */

@@ -17,8 +17,10 @@ struct journal_entry *item_entry(struct journal *j, const struct item *item)
 
 void batch_clear(struct batch *b)
 {
+    size_t keep = b->bytes.n > WAITING_KEEP / 4 ? WAITING_MAX : WAITING_KEEP;
+
     buf_clear(&b->bytes);
-    buf_shrink(&b->bytes, WAITING_KEEP);
+    buf_shrink(&b->bytes, keep);
     b->nitems = b->nunits = 0;
 }
 

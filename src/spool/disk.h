@@ -24,9 +24,9 @@ struct disk {
     void *ctx;
     int     (*open)(void *ctx, const char *name, unsigned how);
     int     (*close)(void *ctx, int handle);
-    /* reserve - make the file `size` bytes long with its blocks allocated and
-     * written or not; the size and the blocks are durable only after sync */
-    int     (*reserve)(void *ctx, int handle, uint64_t size);
+    /* reserve - make the file `size` bytes long with its blocks allocated, and (zeros)
+     * written; the size and the blocks are durable only after sync */
+    int     (*reserve)(void *ctx, int handle, uint64_t size, bool zeros);
     ssize_t (*write)(void *ctx, int handle, struct slice bytes, uint64_t at);   /* may be short */
     ssize_t (*read)(void *ctx, int handle, char *to, size_t n, uint64_t at);    /* short only at the end */
     int64_t (*size)(void *ctx, int handle);
@@ -41,6 +41,7 @@ struct disk {
     int64_t (*free_bytes)(void *ctx);
     int     (*fd)(void *ctx, int handle);   /* a descriptor to pass on, or -errno (simulation) */
     void    (*sync_soon)(void *ctx, int handle);    /* begin what sync will wait for; or NULL */
+    int     (*unnamed)(void *ctx);      /* a file that lives as long as its descriptor; or NULL */
 };
 
 /* disk_real - the file system under `spool` (made if missing, mode 0700). NULL

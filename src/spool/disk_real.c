@@ -91,25 +91,32 @@ static ssize_t real_read(void *ctx, int handle, char *to, size_t n, uint64_t at)
     return (ssize_t)got;
 }
 
-/* Zeros are written, not only blocks taken: an extent that was reserved and
- * never written turns the first sync after an append into a metadata write. */
-static int real_reserve(void *ctx, int handle, uint64_t size)
+static int write_zeros(void *ctx, int handle, uint64_t size)
 {
     static _Alignas(4096) char zeros[1 << 18];
-    uint64_t at = 0;
     ssize_t n;
-    int r = posix_fallocate(handle, 0, (off_t)size);
 
-    if (r != 0 && r != EOPNOTSUPP && r != EINVAL)
-        return -r;
-    while (at < size) {
+    for (uint64_t at = 0; at < size; at += (uint64_t)n) {
         n = real_write(ctx, handle, slice_of(zeros, size - at < sizeof zeros
                                              ? (size_t)(size - at) : sizeof zeros), at);
         if (n <= 0)
             return n < 0 ? (int)n : -ENOSPC;
-        at += (uint64_t)n;
     }
     return 0;
+}
+
+/* An extent that was reserved and never written turns the first sync after an append into a
+ * metadata write. Without fallocate only zeros make sure that there is room. */
+static int real_reserve(void *ctx, int handle, uint64_t size, bool zeros)
+{
+    int r;
+
+    do
+        r = fallocate(handle, 0, 0, (off_t)size);
+    while (r < 0 && errno == EINTR);
+    if (r < 0 && errno != EOPNOTSUPP && errno != EINVAL)
+        return -errno;
+    return zeros || r < 0 ? write_zeros(ctx, handle, size) : 0;
 }
 
 static int64_t real_size(void *ctx, int handle)
@@ -249,6 +256,11 @@ static void real_sync_soon(void *ctx, int handle)
     sync_file_range(handle, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
+static int real_unnamed(void *ctx)
+{
+    return result(openat(dir_of(ctx), ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+}
+
 /* make_spool - the directory itself, durable in its parent */
 
 static int make_spool(const char *spool)
@@ -285,7 +297,7 @@ struct disk *disk_real(const char *spool, int *error)
         r, real_open, real_close, real_reserve, real_write, real_read, real_size,
         real_truncate, real_sync, real_rename, real_unlink, real_list,
         real_make_dir, real_sync_dir, real_lock, real_free_bytes, real_fd,
-        real_sync_soon,
+        real_sync_soon, real_unnamed,
     } };
     *error = -make_spool(spool);
     if (*error == 0) {

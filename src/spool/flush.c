@@ -50,23 +50,19 @@ static void item_place(struct journal *j, struct item *item)
 
 static bool take(struct journal *j, size_t n)
 {
-    struct batch rest = { .bytes = BUF_PAGED(WAITING_MAX) }, empty = j->flush.batch;
+    struct batch *rest = &j->flush.batch, all = j->waiting;
 
-    if (n == j->waiting.nunits) {
-        j->flush.batch = j->waiting;
-        j->waiting = empty;
-        return true;
+    if (n < all.nunits) {
+        if (!batch_move(rest, &all, n, all.nunits)) {
+            batch_free(rest);
+            return false;
+        }
+        all.bytes.n = all.units[n].at;
+        all.nitems = all.units[n].first;
+        all.nunits = n;
     }
-    if (!batch_move(&rest, &j->waiting, n, j->waiting.nunits)) {
-        batch_free(&rest);
-        return false;
-    }
-    j->waiting.bytes.n = j->waiting.units[n].at;
-    j->waiting.nitems = j->waiting.units[n].first;
-    j->waiting.nunits = n;
-    j->flush.batch = j->waiting;
-    j->waiting = rest;
-    batch_free(&empty);
+    j->waiting = *rest;
+    j->flush.batch = all;
     return true;
 }
 
@@ -98,6 +94,15 @@ static bool disk_full(const struct journal *j)
     return j->disk->free_bytes(j->disk->ctx) < (int64_t)j->o.segment_size * 2;
 }
 
+/* bulk_note - a segment is left. When few flushes filled it, zeros in the next ones would
+ * cost more than what they spare: a change of metadata for each flush. */
+
+static void bulk_note(struct journal *j, const struct segment *last)
+{
+    if (last != NULL && last->flushes > 0 && last->end > j->o.segment_size / 2)
+        j->bulk = last->flushes < BULK_FLUSHES;
+}
+
 static void begin_fresh(struct journal *j)
 {
     const struct segment *last = j->nsegments > 0 ? j->segments[j->nsegments - 1] : NULL;
@@ -114,9 +119,11 @@ static void begin_fresh(struct journal *j)
         f->batch.bytes.n = 0;
         return;
     }
+    bulk_note(j, last);
     f->fresh = true;
     j->next_number++;
     f->make = j->nspares == 0;
+    f->zeros = !j->bulk;
     f->spare = f->make ? j->next_spare++ : j->spares[--j->nspares];
 }
 
@@ -248,7 +255,7 @@ static bool open_fresh(struct disk *disk, struct flush *f)
     int error = 0;
 
     if (f->make) {
-        if (!spare_make(disk, f->spare, f->size, &f->handle, &error))
+        if (!spare_make(disk, f->spare, f->size, f->zeros, &f->handle, &error))
             return fail(f, error, "make");
     } else {
         f->handle = disk->open(disk->ctx, spare_name(f->spare, name),

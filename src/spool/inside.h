@@ -8,10 +8,12 @@ enum {
     KEEP_RECOVERED_MS = 60000,  /* a found segment still answers repeated commits... */
     KEEP_RECOVERED = 6,         /* ...if it is among the newest: restarts must not fill the disk */
     CUT_PATIENCE_MS = 1000,     /* how long a cut waits for company */
+    BULK_FLUSHES = 128,         /* a segment full after fewer took large ones: see bulk_note */
 };
 
 #define WAITING_MAX ((size_t)512 << 20)     /* bytes collected and not yet taken by a flush */
-#define WAITING_KEEP ((size_t)4 << 20)      /* of which memory is kept for the next */
+#define WAITING_KEEP ((size_t)4 << 20)      /* of which memory is kept for the next, unless that
+                                             * is likely to need more */
 
 /* Bits of journal_entry.flags that are the journal's own. */
 enum {
@@ -22,6 +24,7 @@ enum {
 struct segment {
     uint32_t number;
     uint32_t end;               /* behind what is durable */
+    uint32_t flushes;           /* that we wrote into it */
     uint32_t live;              /* living messages whose MESSAGE is here */
     uint64_t live_bytes;
     bool     indexed;
@@ -72,7 +75,8 @@ struct flush {
     struct journal_place previous;  /* where the segment before ended, if fresh */
     bool         fresh;         /* begins a segment... */
     uint32_t     spare;         /* ...in this spare... */
-    bool         make;          /* ...which must be made first */
+    bool         make;          /* ...which must be made first... */
+    bool         zeros;         /* ...and written with zeros */
     bool         named;         /* it may be known by its number now */
     uint64_t     size;
     int          handle;
@@ -89,6 +93,7 @@ struct chore {
     uint32_t        number, end, spare;
     bool            reuse, damaged;
     bool            made;       /* the image is there: only write it */
+    bool            zeros;      /* a new spare is written with them */
     uint64_t        size;
     struct buf      image;
     struct index_head head;
@@ -128,6 +133,7 @@ struct journal {
     uint32_t         spares[SPARES_KEPT];
     size_t           nspares;
     int64_t          spare_again;   /* wall ms; after one could not be made */
+    bool             bulk;          /* flushes are large */
     struct batch     waiting;
     struct flush     flush;
     struct chore     chore;
@@ -190,4 +196,5 @@ int quarantine_move(struct disk *disk, const char *from, const char *as);
 bool quarantine_copy(struct journal *j, const char *as, struct slice bytes);
 
 /* reclaim.c */
-bool spare_make(struct disk *disk, uint32_t spare, uint64_t size, int *handle, int *error);
+bool spare_make(struct disk *disk, uint32_t spare, uint64_t size, bool zeros, int *handle,
+                int *error);

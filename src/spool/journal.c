@@ -99,6 +99,14 @@ void journal_segment_drop(struct journal *j, struct segment *s)
 
 /* --- the whole ----------------------------------------------------------- */
 
+void journal_rest(struct journal *j)
+{
+    if (j->waiting.nunits == 0)
+        batch_free(&j->waiting);
+    if (!j->flush.under_way)
+        batch_free(&j->flush.batch);
+}
+
 /* room_in - what is left of the segment; if it is mostly dead, what will be left
  * of it when it is reclaimed, or an empty queue could count as full for ever */
 

@@ -26,12 +26,13 @@ enum {
     SPARE_PATIENCE_MS = 1000,
 };
 
-bool spare_make(struct disk *disk, uint32_t spare, uint64_t size, int *handle, int *error)
+bool spare_make(struct disk *disk, uint32_t spare, uint64_t size, bool zeros, int *handle,
+                int *error)
 {
     char name[NAME_MAX_BYTES];
 
     *handle = disk->open(disk->ctx, spare_name(spare, name), DISK_CREATE | DISK_DIRECT);
-    *error = *handle < 0 ? *handle : disk->reserve(disk->ctx, *handle, size);
+    *error = *handle < 0 ? *handle : disk->reserve(disk->ctx, *handle, size, zeros);
     if (*error == 0)
         return true;
     if (*handle >= 0) {
@@ -368,6 +369,7 @@ static void chore_for(struct journal *j, enum chore_kind kind, struct segment *s
     c->under_way = true;
     c->error = 0;
     c->size = j->o.segment_size;
+    c->zeros = !j->bulk;
     c->spare = kind == CHORE_SPARE || kind == CHORE_RETIRE ? j->next_spare++ : 0;
     c->number = s != NULL ? s->number : 0;
     c->end = s != NULL ? s->end : 0;
@@ -409,7 +411,7 @@ static int work_spare(struct disk *disk, struct chore *c)
 {
     int handle, error;
 
-    if (!spare_make(disk, c->spare, c->size, &handle, &error))
+    if (!spare_make(disk, c->spare, c->size, c->zeros, &handle, &error))
         return error;
     /* or the first commit in it would wait until all of it is written */
     error = disk->sync(disk->ctx, handle);

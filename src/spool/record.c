@@ -8,6 +8,7 @@ enum { MAGIC = 0x43455250 };    /* "PREC" */
 enum { AT_CRC = 4, AT_BODY = 8, AT_TYPE = 8, AT_FLAGS = 9, AT_PART = 10, AT_LENGTH = 12,
        AT_GENERATION = 16, AT_SYNCED = 20, AT_ID = 24, AT_WALL = 32, AT_WORD = 40 };
 enum { MESSAGE_HEAD = 16 };     /* bytes before the envelope */
+enum { SUM_AHEAD = 16 << 10 };  /* a body of so many bytes or more is summed while it is copied */
 
 static uint16_t get_u16(const char *p)
 {
@@ -98,7 +99,7 @@ bool record_put_message(struct buf *out, const struct record_view *r,
                         const struct record_message *m)
 {
     size_t length;
-    char *p;
+    char *p, *record;
 
     if (__builtin_add_overflow(m->envelope.n, m->body.n, &length)
         || __builtin_add_overflow(length, RECORD_HEADER + MESSAGE_HEAD, &length)
@@ -107,10 +108,15 @@ bool record_put_message(struct buf *out, const struct record_view *r,
     p = begin(out, r, length);
     if (p == NULL)
         return false;
+    record = p - RECORD_HEADER;
     set_u32(p, (uint32_t)m->envelope.n);
     set_u32(p + 4, m->crc);
     set_u64(p + 8, m->length);
-    put_slice(put_slice(p + MESSAGE_HEAD, m->envelope), m->body);
+    p = put_slice(p + MESSAGE_HEAD, m->envelope);
+    if (m->body.n < SUM_AHEAD)
+        put_slice(p, m->body);
+    else
+        set_u32(record + AT_CRC, crc32c_copy(p, m->body));
     return true;
 }
 
@@ -129,11 +135,28 @@ void record_set_copied(char *record)
     record[AT_FLAGS] = (char)(record[AT_FLAGS] | RECORD_COPY);
 }
 
+/* summed - how many octets at the end of a record were summed when it was put: until it is
+ * sealed, that sum is where the whole one will be */
+
+static uint32_t summed(const char *record)
+{
+    uint32_t length = get_u32(record + AT_LENGTH), body;
+
+    if (record[AT_TYPE] != RECORD_MESSAGE)
+        return 0;
+    body = length - RECORD_HEADER - MESSAGE_HEAD - get_u32(record + RECORD_HEADER);
+    return body < SUM_AHEAD ? 0 : body;
+}
+
 void record_seal(char *record, uint32_t generation, uint32_t synced)
 {
+    uint32_t ahead = summed(record), sum;
+
     set_u32(record + AT_GENERATION, generation);
     set_u32(record + AT_SYNCED, synced);
-    set_u32(record + AT_CRC, checksum(record, get_u32(record + AT_LENGTH)));
+    sum = checksum(record, get_u32(record + AT_LENGTH) - ahead);
+    set_u32(record + AT_CRC,
+            ahead > 0 ? crc32c_join(sum, get_u32(record + AT_CRC), ahead) : sum);
 }
 
 void record_void(char *record, uint32_t bytes)

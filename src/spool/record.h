@@ -55,7 +55,8 @@ bool record_put(struct buf *out, const struct record_view *r);
 bool record_put_message(struct buf *out, const struct record_view *r,
                         const struct record_message *m);
 
-/* record_seal - the last words before it is written: where and the checksum.
+/* record_seal - the last words before it is written: where and the checksum. Of a long body
+ * it was taken when the record was put, so that must not change in between.
  * The word is set before; see record_set_word. */
 void record_seal(char *record, uint32_t generation, uint32_t synced);
 void record_set_word(char *record, uint64_t word);

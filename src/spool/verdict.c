@@ -168,6 +168,7 @@ static bool flush_durable(struct journal *j)
         s->image.max = 0;
     }
     s->end = f->start + (uint32_t)f->batch.bytes.n;
+    s->flushes++;
     cuts_done(j);       /* every flush begins with those that there are */
     return true;
 }

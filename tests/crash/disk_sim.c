@@ -398,10 +398,11 @@ static int resize(struct sim *s, int handle, uint64_t size)
     return 0;
 }
 
-static int sim_reserve(void *ctx, int handle, uint64_t size)
+static int sim_reserve(void *ctx, int handle, uint64_t size, bool zeros)
 {
     struct sim *s = ctx;
 
+    (void)zeros;
     return (int64_t)size > s->room ? -ENOSPC : resize(s, handle, size);
 }
 
@@ -636,7 +637,7 @@ static struct sim *bare(void)
     s->disk = (struct disk){
         s, sim_open, sim_close, sim_reserve, sim_write, sim_read, sim_size, sim_truncate,
         sim_sync, sim_rename, sim_unlink, sim_list, sim_make_dir, sim_sync_dir, sim_lock,
-        sim_free_bytes, sim_fd, NULL,
+        sim_free_bytes, sim_fd, NULL, NULL,
     };
     s->nodes = calloc(NODES_MAX, sizeof *s->nodes);
     assert(s->nodes != NULL);

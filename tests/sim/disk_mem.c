@@ -97,10 +97,11 @@ static int set_size(struct mem_file *f, uint64_t size)
     return 0;
 }
 
-static int mem_reserve(void *ctx, int handle, uint64_t size)
+static int mem_reserve(void *ctx, int handle, uint64_t size, bool zeros)
 {
     struct mem *m = ctx;
 
+    (void)zeros;
     return m->fail != 0 ? -m->fail
          : m->handles[handle]->size < size ? set_size(m->handles[handle], size) : 0;
 }

@@ -30,6 +30,10 @@ struct script {
     struct { unsigned n; bool expn, utf8; char text[600]; } whois;    /* ticket: n */
     uint64_t      last_id;
     unsigned      messages, lent, given_back, taken, commits;
+    char         *slot;             /* shared memory, if slot_room > 0 */
+    size_t        slot_room;
+    bool          slot_taken;
+    unsigned      slots;            /* how often it was */
     int           kept[FLIGHTS_MAX * 2];    /* files by their numbers; 0: given back, or read */
     struct buf    text, envelope;   /* of the last message */
     uint64_t      ticket;           /* of the last ETRN, TURN or ATRN */
@@ -171,12 +175,32 @@ static inline void world_lend_back(void *ctx, struct lent *lent)
     w->given_back++;
 }
 
+static inline bool world_slot(void *ctx, struct slot *slot)
+{
+    struct script *w = ctx;
+
+    if (w->slot_room == 0 || w->slot_taken)
+        return false;
+    w->slot_taken = true;
+    w->slots++;
+    *slot = (struct slot){ w->slot, w->slot_room, 1, 0 };
+    return true;
+}
+
+static inline void world_slot_back(void *ctx, struct slot *slot)
+{
+    ((struct script *)ctx)->slot_taken = false;
+    *slot = (struct slot){ 0 };
+}
+
 static inline void world_keep(struct script *w, const struct flight *f)
 {
     buf_clear(&w->text);
     buf_clear(&w->envelope);
     buf_put_slice(&w->envelope, flight_envelope(f));
-    if (f->lent.number == 0) {
+    if (f->slot.p != NULL) {
+        buf_put_slice(&w->text, slice_of(f->slot.p, (size_t)f->length));
+    } else if (f->lent.number == 0) {
         buf_put_slice(&w->text, buf_view(&f->body));
     } else {
         char *room = buf_room(&w->text, f->length);
@@ -195,6 +219,8 @@ static inline void world_commit_now(struct script *w, struct flight *f, enum com
         world_keep(w, f);
     if (f->lent.number != 0)
         world_file_close(w, f->lent.number);
+    if (f->slot.p != NULL)
+        w->slot_taken = false;
     flight_landed(f, how);
 }
 
@@ -271,7 +297,7 @@ static inline bool world_secure(void *ctx, struct session *s)
 static const struct world scripted_world = {
     .known = world_known, .resolve = world_resolve, .room = world_room,
     .message_id = world_message_id, .lend = world_lend, .lend_back = world_lend_back,
-    .commit = world_commit, .whois = world_whois,
+    .slot = world_slot, .slot_back = world_slot_back, .commit = world_commit, .whois = world_whois,
     .secure = world_secure, .kick = world_kick, .turn = world_turn,
 };
 

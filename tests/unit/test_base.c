@@ -144,6 +144,24 @@ static void siphash_is_the_published_one(void **state)
     assert_true(hash_siphash(key, slice_of(in, 15)) == 0xa129ca6149be45e5u);
 }
 
+static void sums_can_be_joined_and_made_of_a_copy(void **state)
+{
+    static char bytes[20000], copy[sizeof bytes];
+    struct slice all = slice_of(bytes, sizeof bytes);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(i * 37 + i / 251);
+    for (size_t n = 0; n <= sizeof bytes; n += n < 300 ? 1 : 997) {
+        struct slice a = slice_first(all, n), b = slice_from(all, n);
+
+        assert_int_equal(crc32c_join(crc32c(0, a), crc32c(0, b), b.n), crc32c(0, all));
+        memset(copy, 0, sizeof copy);
+        assert_int_equal(crc32c_copy(copy, b), crc32c(0, b));
+        assert_memory_equal(copy, b.p, b.n);
+    }
+}
+
 static void crc32c_is_castagnoli(void **state)
 {
     char bytes[3000];
@@ -258,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_map_finds_what_was_put_and_forgets_what_was_taken),
         cmocka_unit_test(siphash_is_the_published_one),
         cmocka_unit_test(crc32c_is_castagnoli),
+        cmocka_unit_test(sums_can_be_joined_and_made_of_a_copy),
         cmocka_unit_test(two_pieces_are_written_one_behind_the_other),
         cmocka_unit_test(a_cursor_that_failed_stays_bad),
         cmocka_unit_test(ids_only_grow_and_keep_their_slot),

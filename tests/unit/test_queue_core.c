@@ -7,8 +7,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <sys/mman.h>
 #include "base/crc32c.h"
 #include "../sim/disk_mem.c"
+#include "queue/cache.h"
 #include "queue/core.h"
 #include "queue/past.h"
 #include "queue/people.h"
@@ -29,6 +31,9 @@ static struct world {
     struct slice  deliver_rcpts;
     uint32_t      deliver_nrcpts;
     struct peer  *deliver_to;
+    char         *bay;          /* shared with smtpd */
+    uint64_t      bay_number;
+    size_t        body;         /* of the last DELIVER */
 } world;
 
 static void on_welcome(struct peer *p, const struct msg_welcome *m) { (void)p; (void)m; }
@@ -55,9 +60,26 @@ static void on_lend(struct peer *p, const struct msg_lend *m, int fd)
     world.lent = m->number;
 }
 
+static void on_bay(struct peer *p, const struct msg_bay *m, int fd)
+{
+    void *at = mmap(NULL, BAY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    assert_true(at != MAP_FAILED);
+    assert_int_equal(ftruncate(fd, 0), -1);             /* sealed */
+    if (p != &world.smtpd) {
+        munmap(at, BAY_BYTES);
+        return;
+    }
+    if (world.bay != NULL)
+        munmap(world.bay, BAY_BYTES);
+    world.bay = at;
+    world.bay_number = m->number;
+}
+
 static bool on_deliver(struct peer *p, const struct msg_deliver *m, int fd)
 {
     (void)fd;
+    world.body = m->body.n;
     world.delivers++;
     world.job = m->job;
     world.deliver_to = p;
@@ -89,6 +111,7 @@ static void on_done(struct peer *p, const struct msg_done *m)
 
 static const struct peer_ops ops = {
     .welcome = on_welcome, .room = on_room, .committed = on_committed, .lend = on_lend,
+    .bay = on_bay,
     .deliver = on_deliver, .resolve = on_resolve, .row = on_row, .done = on_done,
 };
 
@@ -152,6 +175,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    munmap(world.bay, BAY_BYTES);
     queue_close(world.queue);
     conf_free(world.conf);
     disk_mem_free(world.disk);
@@ -788,6 +812,65 @@ static void a_report_waits_for_a_large_original_that_cannot_be_read(void **state
     assert_int_equal(world.delivers, 2);        /* the report */
 }
 
+static bool commit_bay(unsigned number, uint64_t bay, uint64_t place, uint64_t length)
+{
+    static const char *const rcpts[] = { "a@partner.test" };
+    struct buf envelope = BUF(1 << 16);
+    bool ok;
+
+    put_envelope(&envelope, "s@e", 0, rcpts, 1);
+    ok = say_commit(&world.smtpd, &(struct msg_commit){ .id = id_of(7, number), .nonce = 5,
+        .envelope = buf_view(&envelope), .bay = bay, .place = place, .length = length });
+    buf_free(&envelope);
+    return ok;
+}
+
+static void a_body_in_the_bay_is_copied_when_it_is_told(void **state)
+{
+    static const char text[] = "Subject: a\r\n\r\n";
+    struct slice envelope, body;
+    enum { PLACE = 3 << 20, LENGTH = 300000 };
+
+    (void)state;
+    memset(world.bay + PLACE, 'x', LENGTH);
+    memcpy(world.bay + PLACE, text, sizeof text - 1);
+    assert_true(commit_bay(1, world.bay_number, PLACE, LENGTH));
+    memset(world.bay + PLACE, 'y', LENGTH);     /* too late */
+    work(0);
+    assert_int_equal(world.fate, FATE_DONE);
+    assert_int_equal(world.delivers, 1);
+    assert_int_equal(world.body, LENGTH);
+    cache_drop(world.queue->cache, id_of(7, 1));
+    assert_true(letter_read(world.queue, letter_get(world.queue, id_of(7, 1)), &envelope, &body));
+    assert_int_equal(body.n, LENGTH);
+    assert_memory_equal(body.p, text, sizeof text - 1);
+    assert_true(body.p[sizeof text] == 'x' && body.p[LENGTH - 1] == 'x');
+}
+
+static void a_body_outside_of_the_bay_costs_the_channel(void **state)
+{
+    static const struct { uint64_t place, length; } cases[] = {
+        { BAY_BYTES, 1 }, { BAY_BYTES - 10, 11 }, { 0, BODY_SHARED + 1 }, { UINT64_MAX, 2 },
+        { UINT64_MAX - 1, 2 }, { 0, UINT64_MAX },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_false(commit_bay(1, world.bay_number, cases[i].place, cases[i].length));
+    assert_true(commit_bay(1, world.bay_number, BAY_BYTES - 10, 10));
+    work(0);
+    assert_int_equal(world.fate, FATE_DONE);
+}
+
+static void what_lay_in_another_bay_is_later(void **state)
+{
+    (void)state;
+    assert_true(commit_bay(1, world.bay_number + 1, 0, 100));
+    assert_int_equal(world.committed, 1);
+    assert_int_equal(world.fate, FATE_LATER);
+    assert_int_equal(world.queue->letters.n, 0);
+}
+
 static void a_failed_sync_is_later_for_the_client(void **state)
 {
     static const char *const rcpts[] = { "a@partner.test" };
@@ -911,6 +994,9 @@ int main(void)
         T(a_full_disk_refuses_mail_until_there_is_room),
         T(mail_that_has_gone_gives_its_room_back),
         T(a_report_waits_for_a_large_original_that_cannot_be_read),
+        T(a_body_in_the_bay_is_copied_when_it_is_told),
+        T(a_body_outside_of_the_bay_costs_the_channel),
+        T(what_lay_in_another_bay_is_later),
         T(a_failed_sync_is_later_for_the_client),
         T(an_outcome_that_could_not_be_written_is_written_later),
         T(an_old_outcome_never_stands_behind_a_newer_one),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include "base/clock.h"
 #include "base/crc32c.h"
@@ -24,7 +25,7 @@ static uint64_t  ids[16];           /* of the commits */
 static unsigned  ncommits, nresolves, lend_more, lent_back;
 static uint64_t  last_id, last_nonce, last_ticket, last_length;
 static uint32_t  last_crc;
-static uint64_t  last_lent;
+static uint64_t  last_lent, last_bay, last_place;
 static unsigned  gone_count;
 
 static bool on_frame(struct channel *c, uint32_t type, struct wire *in, int *fd)
@@ -39,7 +40,9 @@ static bool on_frame(struct channel *c, uint32_t type, struct wire *in, int *fd)
     switch (type) {
     case MSG_COMMIT:
         assert_true(msg_commit_get(in, &commit));
-        assert_true(commit.lent != 0 || commit.body.n > 0);
+        assert_true(commit.lent != 0 || commit.bay != 0 || commit.body.n > 0);
+        last_bay = commit.bay;
+        last_place = commit.place;
         last_id = ids[ncommits % 16] = commit.id;
         last_nonce = commit.nonce;
         last_lent = commit.lent;
@@ -150,6 +153,18 @@ static bool lend(void *ctx, struct session *s, struct lent *lent)
     return commits_lend(&commits, s, lent);
 }
 
+static bool slot(void *ctx, struct slot *slot)
+{
+    (void)ctx;
+    return bay_take(&commits.bay, slot);
+}
+
+static void slot_back(void *ctx, struct slot *slot)
+{
+    (void)ctx;
+    bay_back(&commits.bay, slot);
+}
+
 static void lend_back(void *ctx, struct lent *lent)
 {
     (void)ctx;
@@ -164,7 +179,7 @@ static void commit(void *ctx, struct flight *f)
 
 static const struct world real_world = {
     .known = known, .resolve = resolve, .room = room, .message_id = message_id,
-    .lend = lend, .lend_back = lend_back, .commit = commit,
+    .lend = lend, .lend_back = lend_back, .slot = slot, .slot_back = slot_back, .commit = commit,
 };
 
 static int begin(void **state)
@@ -467,6 +482,110 @@ static void a_large_body_travels_in_a_lent_file(void **state)
     close(fd);
 }
 
+/* share - a bay from the queue; the test sees it too */
+
+static char *share(uint64_t number)
+{
+    int fd = memfd_create("bay", MFD_CLOEXEC);
+    char *p;
+
+    assert_int_equal(ftruncate(fd, BAY_BYTES), 0);
+    p = mmap(NULL, BAY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(p != MAP_FAILED);
+    channel_send_msg_bay(other, &(struct msg_bay){ number }, fd);
+    turn();
+    close(fd);
+    return p;
+}
+
+static unsigned free_slots(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < BAY_SLOTS; i++)
+        n += commits.bay.owner[i] == 0;
+    return n;
+}
+
+static void a_medium_body_lies_in_the_bay_until_the_queue_answers(void **state)
+{
+    char *bay;
+
+    (void)state;
+    welcome(0);
+    bay = share(77);
+    feed_large();
+    script_feed(&w, SLICE_LIT(".\r\n"));
+    turn();
+    assert_int_equal(ncommits, 1);
+    assert_true(last_bay == 77 && last_lent == 0 && last_length > 100000);
+    assert_memory_equal(bay + last_place + last_length - 4, "xx\r\n", 4);
+    assert_int_equal(free_slots(), BAY_SLOTS - 1);
+    committed(FATE_DONE, false);
+    said("250 2.0.0");
+    assert_int_equal(free_slots(), BAY_SLOTS);
+    bay_settle(&commits.bay);
+    assert_int_equal(bay[last_place], 0);       /* its memory has gone back */
+    munmap(bay, BAY_BYTES);
+}
+
+static void a_slot_is_the_queues_until_it_answers_whoever_has_left(void **state)
+{
+    char *bay;
+
+    (void)state;
+    welcome(0);
+    bay = share(78);
+    feed_large();
+    script_feed(&w, SLICE_LIT(".\r\n"));
+    turn();
+    commits_forget(&commits, &w.s);
+    session_end(&w.s);
+    assert_int_equal(free_slots(), BAY_SLOTS - 1);
+    committed(FATE_DONE, false);
+    assert_int_equal(free_slots(), BAY_SLOTS);
+    munmap(bay, BAY_BYTES);
+}
+
+static void what_lies_in_the_bay_of_a_dead_queue_is_asked_for_by_its_old_name(void **state)
+{
+    char *bay, *next;
+
+    (void)state;
+    welcome(0);
+    bay = share(79);
+    feed_large();
+    script_feed(&w, SLICE_LIT(".\r\n"));
+    turn();
+    channel_close(other, NULL);
+    turn();
+    assert_null(commits.bay.p);
+    welcome(0);
+    next = share(80);
+    turn();
+    assert_int_equal(ncommits, 2);
+    assert_true(last_bay == 79);                /* it knows whether it carried that out */
+    committed(FATE_LATER, false);
+    said("451 4.3.0");
+    assert_int_equal(free_slots(), BAY_SLOTS);
+    munmap(bay, BAY_BYTES);
+    munmap(next, BAY_BYTES);
+}
+
+static void a_bay_that_is_none_costs_the_queue_its_channel(void **state)
+{
+    int fd = memfd_create("small", MFD_CLOEXEC);
+
+    (void)state;
+    welcome(0);
+    assert_int_equal(ftruncate(fd, 4096), 0);
+    channel_send_msg_bay(other, &(struct msg_bay){ 1 }, fd);
+    turn();
+    assert_null(commits.bay.p);
+    assert_null(commits.queue);
+    close(fd);
+}
+
 static void a_session_waits_for_a_file_and_gives_back_what_it_does_not_need(void **state)
 {
     int fd;
@@ -624,6 +743,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_refuses_at_mail, begin, end),
         cmocka_unit_test_setup_teardown(a_session_may_leave_while_it_waits, begin, end),
         cmocka_unit_test_setup_teardown(a_large_body_travels_in_a_lent_file, begin, end),
+        cmocka_unit_test_setup_teardown(a_medium_body_lies_in_the_bay_until_the_queue_answers, begin, end),
+        cmocka_unit_test_setup_teardown(a_slot_is_the_queues_until_it_answers_whoever_has_left, begin, end),
+        cmocka_unit_test_setup_teardown(what_lies_in_the_bay_of_a_dead_queue_is_asked_for_by_its_old_name, begin, end),
+        cmocka_unit_test_setup_teardown(a_bay_that_is_none_costs_the_queue_its_channel, begin, end),
         cmocka_unit_test_setup_teardown(a_session_waits_for_a_file_and_gives_back_what_it_does_not_need,
                                         begin, end),
         cmocka_unit_test_setup_teardown(a_file_that_never_comes_is_asked_for_again, begin, end),

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "smtpd/intake.h"
 #include "smtpd_play.h"
 
 static const struct { const char *name, *text; } dialogues[] = {
@@ -532,6 +533,135 @@ static void a_large_message_goes_through_a_file(void **state)
     script_end(&w);
 }
 
+/* feed_placed - as a stream does that reads to where the session wants it */
+
+static void feed_placed(struct script *w, struct slice bytes)
+{
+    size_t room, n;
+    char *p;
+
+    while (bytes.n > 0) {
+        p = w->in.n == 0 ? intake_place(&w->s, &room) : NULL;
+        n = p == NULL || room > bytes.n ? bytes.n : room;
+        if (p == NULL) {
+            script_feed(w, slice_first(bytes, n));
+        } else {
+            struct slice at = slice_of(memcpy(p, bytes.p, n), n);
+
+            buf_put_slice(&w->in, slice_from(at, session_input(&w->s, at)));
+        }
+        bytes = slice_from(bytes, n);
+    }
+}
+
+/* dotted - a text with lines of all lengths, some with dots in front; what is sent of it */
+
+static struct slice dotted(char *text, size_t n, struct buf *sent)
+{
+    struct data_writer writer = { 0 };
+    struct slice made;
+    size_t at = 0;
+
+    for (size_t line = 0; at + 200 < n; line++) {
+        size_t length = line * 7 % 150;
+
+        memset(text + at, line % 5 == 0 ? '.' : 'a' + (int)(line % 26), length);
+        memcpy(text + at + length, "\r\n", 2);
+        at += length + 2;
+    }
+    made = slice_of(text, at);
+    assert_true(data_write(&writer, sent, made) && data_finish(&writer, sent));
+    return made;
+}
+
+static void a_medium_body_is_laid_down_in_shared_memory(void **state)
+{
+    static char text[400000], slot[500000];
+    static const struct { size_t room, step; unsigned files; } cases[] = {
+        { sizeof slot, 64 << 10, 0 }, { sizeof slot, 5000, 0 }, { sizeof slot, 1, 0 },
+        { sizeof slot, 3, 0 }, { 250000, 64 << 10, 1 }, { 250000, 777, 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+        struct buf sent = BUF(1 << 20);
+        struct slice made = dotted(text, sizeof text, &sent), rest;
+        size_t step = cases[i / 2].step;
+        struct script w;
+
+        begin(&w, "192.0.2.9");
+        w.slot = slot;
+        w.slot_room = cases[i / 2].room;
+        feed_parts(&w, envelope);
+        buf_clear(&w.out);
+        buf_puts(&sent, "NOOP\r\n");
+        for (rest = buf_view(&sent); rest.n > 0; rest = slice_from(rest, step))
+            (i % 2 ? feed_placed : script_feed)(&w, slice_first(rest, step));
+        play(&w, "medium", "< 250 2.0.0\n< 250\n=1\n");
+        assert_int_equal(w.slots, 1);
+        assert_int_equal(w.taken, cases[i / 2].files);
+        assert_false(w.slot_taken);
+        assert_true(w.text.n > made.n);
+        assert_memory_equal(w.text.p + w.text.n - made.n, made.p, made.n);
+        script_end(&w);
+        buf_free(&sent);
+    }
+}
+
+static void a_slot_is_given_back_with_what_is_refused_or_lost(void **state)
+{
+    static char slot[500000], line[1000];
+    struct script w;
+
+    (void)state;
+    memset(line, 'x', sizeof line);
+    memcpy(line + sizeof line - 2, "\r\n", 2);
+    for (int how = 0; how < 4; how++) {
+        begin(&w, "192.0.2.9");
+        w.slot = slot;
+        w.slot_room = sizeof slot;
+        feed_parts(&w, envelope);
+        buf_clear(&w.out);
+        for (int i = 0; i < 200; i++)
+            feed_placed(&w, slice_of(line, sizeof line));
+        assert_true(w.slot_taken);
+        if (how == 1)
+            session_queue_lost(&w.s);
+        if (how < 2) {
+            feed_placed(&w, how == 0 ? SLICE_LIT("bare\nline\r\n.\r\n") : SLICE_LIT("y\r\n.\r\n"));
+            play(&w, "refused", how == 0 ? "< 550 5.6.0\n=0\n!\n" : "< 451 4.3.0\n=0\n");
+        }
+        if (how == 2) {
+            w.fate = COMMITTED_LATER;
+            feed_placed(&w, SLICE_LIT(".\r\n"));
+            play(&w, "later", "< 451 4.3.0\n=0\n");
+        }
+        script_end(&w);
+        assert_false(w.slot_taken);
+    }
+}
+
+static void a_message_known_to_be_large_takes_no_slot(void **state)
+{
+    static char slot[300000], line[1000];
+    struct script w;
+
+    (void)state;
+    memset(line, 'x', sizeof line);
+    memcpy(line + sizeof line - 2, "\r\n", 2);
+    begin(&w, "192.0.2.9");
+    w.slot = slot;
+    w.slot_room = sizeof slot;
+    feed_parts(&w, "EHLO c.example\r\n\1MAIL FROM:<a@far.example> SIZE=290000\r\n\1"
+                   "RCPT TO:<user@ours.example>\r\n\1DATA\r\n");
+    for (int i = 0; i < 290; i++)
+        script_feed(&w, slice_of(line, sizeof line));
+    assert_int_equal(w.slots, 1);       /* looked at, and given back */
+    assert_false(w.slot_taken);
+    assert_int_equal(w.lent, 1);
+    script_end(&w);
+}
+
 static void a_lost_file_makes_the_message_later(void **state)
 {
     struct script w;
@@ -907,6 +1037,9 @@ int main(void)
         cmocka_unit_test(too_many_recipients_are_put_off_one_by_one),
         cmocka_unit_test(a_message_too_big_is_read_to_its_true_end),
         cmocka_unit_test(a_large_message_goes_through_a_file),
+        cmocka_unit_test(a_medium_body_is_laid_down_in_shared_memory),
+        cmocka_unit_test(a_slot_is_given_back_with_what_is_refused_or_lost),
+        cmocka_unit_test(a_message_known_to_be_large_takes_no_slot),
         cmocka_unit_test(a_lost_file_makes_the_message_later),
         cmocka_unit_test(no_file_in_time_makes_the_message_later),
         cmocka_unit_test(a_message_that_loops_is_refused),

@@ -31,8 +31,8 @@ documentation says.
 all who wait, without limits, checks, log, queue or recovery.
 
 Handshakes are loaded by a client of TLS 1.3 that was made for it (`postrider load --brisk`): X25519 and
-AES-128-GCM, whole, the server's signature verified. With OpenSSL 3.0 the load would take more of the two cores
-than the server that is measured.
+AES-128-GCM, whole, the server's signature verified; its keys are made before time is measured. With OpenSSL 3.0
+the load would take more of the two cores than the server that is measured.
 
 A figure is the median of the rounds, with the least and the greatest behind it. A ratio is the median of the
 ratios of the rounds, because the speed of a machine drifts by more than servers differ from round to round. CPU is

@@ -41,6 +41,12 @@ struct brisk {
     unsigned char     ours[BRISK_HASH], theirs[BRISK_HASH];     /* traffic secrets of the handshake */
 };
 
+/* brisk_prepare - the keys of so many hellos, while no time is measured: to make one takes more
+ * than a quarter of a handshake. False: no memory, or they were made before. brisk_forget() gives
+ * back those that were not used. */
+bool brisk_prepare(size_t n);
+void brisk_forget(void);
+
 /* brisk_new - its `out` has the client's hello. `name` is for SNI, NULL: none. NULL: no memory. */
 struct brisk *brisk_new(const char *name);
 void brisk_free(struct brisk *b);

@@ -1,5 +1,6 @@
 /* brisk_hello.c - what the client says first: all that it knows (RFC 8446 section 4.1.2). */
 #include <openssl/rand.h>
+#include <stdlib.h>
 #include "cli/brisk.h"
 
 enum { HELLO_MAX = 512, NAME_BYTES = 255, SHARE = 32 };
@@ -52,13 +53,50 @@ static void put_hello(struct brisk *b, struct slice name, struct slice share, st
     buf_free(&extensions);
 }
 
+/* --- shares ---------------------------------------------------------------------------------- */
+
+/* Each is used once, by whoever comes first. */
+static struct { EVP_PKEY **keys; size_t n; } prepared;
+
+static EVP_PKEY *share_make(void)
+{
+    EVP_PKEY *key = NULL;
+
+    return EVP_PKEY_generate(brisk_tools()->shares, &key) == 1 ? key : NULL;
+}
+
+static EVP_PKEY *share_take(void)
+{
+    return prepared.n > 0 ? prepared.keys[--prepared.n] : share_make();
+}
+
+bool brisk_prepare(size_t n)
+{
+    if (brisk_tools() == NULL || prepared.keys != NULL)
+        return false;
+    prepared.keys = calloc(n + 1, sizeof *prepared.keys);
+    while (prepared.keys != NULL && prepared.n < n && (prepared.keys[prepared.n] = share_make()) != NULL)
+        prepared.n++;
+    return prepared.keys != NULL && prepared.n == n;
+}
+
+void brisk_forget(void)
+{
+    while (prepared.n > 0)
+        EVP_PKEY_free(prepared.keys[--prepared.n]);
+    free(prepared.keys);
+    prepared.keys = NULL;
+}
+
+/* --- the message ------------------------------------------------------------------------------ */
+
 bool brisk_hello(struct brisk *b, const char *name)
 {
     unsigned char random[32], share[SHARE];
     size_t n = sizeof share;
 
-    if (EVP_PKEY_generate(brisk_tools()->shares, &b->share) != 1
-        || EVP_PKEY_get_raw_public_key(b->share, share, &n) != 1
+    b->share = share_take();
+    if (b->share == NULL || EVP_PKEY_get_raw_public_key(b->share, share, &n) != 1
         || RAND_bytes(random, sizeof random) != 1)
         return false;
     put_hello(b, slice_cstr(name), slice_of((char *)share, n), slice_of((char *)random, sizeof random));

@@ -11,7 +11,7 @@
 #include "cli/load_loop.h"
 #include "cli/reach.h"
 
-enum { PASSWORD = 512 };
+enum { PASSWORD = 512, HELLOS_MAX = 20000 };
 
 static const struct option_row options[] = {
     { "sessions", 's', OPTION_COUNT, offsetof(struct load_plan, sessions), "N", "connections at a time (50)" },
@@ -100,13 +100,22 @@ static int keep_ticket(SSL *tls, SSL_SESSION *ticket)
     return 1;
 }
 
+/* hellos - how many to prepare: for handshakes, as many as there will be */
+
+static size_t hellos(const struct load_plan *p)
+{
+    uint64_t n = p->messages + p->warmup;
+
+    return !p->handshakes ? 0 : n < HELLOS_MAX ? (size_t)n : HELLOS_MAX;
+}
+
 static int prepare_tls(struct load *l)
 {
     if (!l->plan.starttls && !l->plan.tls_at_once)
         return EX_OK;
     l->target.brisk = l->plan.brisk;
     if (l->plan.brisk)
-        return brisk_tools() != NULL ? EX_OK : EX_OSERR;
+        return brisk_prepare(hellos(&l->plan)) ? EX_OK : EX_OSERR;
     l->target.tls = tls_load_context(l->plan.resume ? keep_ticket : NULL, &l->target);
     return l->target.tls != NULL ? EX_OK : EX_OSERR;
 }
@@ -177,6 +186,7 @@ static int load(const struct cli *cli, struct load *l)
     plan_free(&l->plan);
     SSL_SESSION_free(l->target.ticket);
     SSL_CTX_free(l->target.tls);
+    brisk_forget();
     return status;
 }
 

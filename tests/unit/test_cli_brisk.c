@@ -157,6 +157,24 @@ static void a_handshake_is_whole_with_either_kind_of_key(void **state)
     }
 }
 
+static void keys_may_be_made_before(void **state)
+{
+    struct pair p = pair_new(&p256);
+
+    (void)state;
+    assert_true(brisk_prepare(2));
+    assert_false(brisk_prepare(2));
+    for (int i = 0; i < 4; i++) {
+        talk(&p);
+        pair_stop(&p);
+    }
+    brisk_forget();
+    assert_true(brisk_prepare(3));
+    talk(&p);
+    brisk_forget();
+    pair_end(&p);
+}
+
 static void it_does_not_matter_how_the_bytes_are_cut(void **state)
 {
     (void)state;
@@ -294,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_handshake_is_whole_with_either_kind_of_key),
+        cmocka_unit_test(keys_may_be_made_before),
         cmocka_unit_test(it_does_not_matter_how_the_bytes_are_cut),
         cmocka_unit_test(a_long_text_comes_whole_both_ways),
         cmocka_unit_test(a_spoilt_byte_never_opens),

@@ -149,6 +149,61 @@ static void words_go_there_and_back(void **state)
     assert_int_equal(failed, 0);
 }
 
+/* The server asks for its input here, and leaves some of it behind at first. */
+static char     placed[8];
+static unsigned shown;
+static bool     leave;
+
+static char *place(struct stream *s, size_t *room)
+{
+    (void)s;
+    *room = sizeof placed;
+    return placed;
+}
+
+static void on_placed(struct stream *s, enum stream_event event)
+{
+    if (event != STREAM_INPUT) {
+        on_event(s, event);
+        return;
+    }
+    shown++;
+    if (leave) {
+        assert_ptr_equal(s->in.p, placed);
+        assert_memory_equal(buf_view(&s->in).p, "abcdefgh", 8);
+        buf_drop(&s->in, 5);
+        leave = false;
+        return;
+    }
+    assert_memory_equal(buf_view(&s->in).p, "fghij", 5);
+    buf_drop(&s->in, s->in.n);
+}
+
+static void input_is_read_to_where_the_owner_wants_it(void **state)
+{
+    struct listener l;
+    uint16_t port;
+
+    (void)state;
+    shown = 0;
+    leave = true;
+    assert_true(listener_open(&l, loop, listening(&port), 0, on_accept, NULL));
+    connect_client(port);
+    run_until(&opened, 1);
+    run_until(&accepted, 1);
+    server.place = place;
+    server.event = on_placed;
+    buf_puts(&client.out, "abcdefghij");
+    stream_flush(&client);
+    run_until(&shown, 2);
+    assert_memory_equal(placed, "abcdefgh", 8);         /* what was left is elsewhere by now */
+    stream_finish(&client);
+    run_until(&closed, 2);
+    listener_close(&l);
+    uv_run(loop, UV_RUN_DEFAULT);
+    assert_int_equal(failed, 0);
+}
+
 static void a_slow_reader_gets_everything_in_the_end(void **state)
 {
     struct listener l;
@@ -333,6 +388,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(words_go_there_and_back, setup),
+        cmocka_unit_test_setup(input_is_read_to_where_the_owner_wants_it, setup),
         cmocka_unit_test_setup(a_slow_reader_gets_everything_in_the_end, setup),
         cmocka_unit_test_setup(last_words_survive_input_that_nobody_read, setup),
         cmocka_unit_test_setup(half_closed_the_other_half_goes_on, setup),

@@ -30,7 +30,7 @@ documentation says.
 *The floor* (`bench/floor.c`) is the least program that could do the work: one process, an append log, one sync for
 all who wait, without limits, checks, log, queue or recovery.
 
-Handshakes are loaded by a client of TLS 1.3 that was made for it (`postrider load --brisk`): X25519 and
+TLS is loaded by a client of TLS 1.3 that was made for it (`postrider load --brisk`): X25519 and
 AES-128-GCM, whole, the server's signature verified; its keys are made before time is measured. With OpenSSL 3.0
 the load would take more of the two cores than the server that is measured.
 

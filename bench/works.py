@@ -68,7 +68,7 @@ WORKS = [
     Work("maildir", "accept and deliver to 100 Maildirs", does="maildir", floor=False, goals=against("rate", 4, None)),
     Work("accept-1m", "accept messages of 1 MiB, 10 sessions", sessions=10, size=MiB, most=700, traced=40,
          goals=against("mb_per_second", 1.7, 0.80)),
-    Work("accept-tls", "accept over TLS, kept connections", key="ec", load={"tls": True}, settled=2,
+    Work("accept-tls", "accept over TLS, kept connections", key="ec", load={"tls": True, "brisk": True}, settled=2,
          goals=against("rate", 8, None)),
     Work("bdat", "accept by pipelined BDAT, kept connections", load={"pipelining": True, "bdat": True}, traced=2000,
          goals=against("rate", 25, 0.60)),

@@ -11,6 +11,7 @@
 
 enum {
     ARENA_MAX = 8 << 20,    /* bytes of one transaction, recipients waiting included */
+    RESTS     = 900,        /* ms without a command: less than between two ticks */
 };
 
 /* ------------------------------------------------------------ the stage -- */
@@ -496,7 +497,7 @@ static void tick_client(struct session *s)
         session_say(s, REPLY_TIMED_OUT);
 }
 
-/* slim - between transactions a session holds no memory but itself */
+/* slim - a session that rests between transactions holds no memory but itself */
 
 static void slim(struct session *s)
 {
@@ -521,7 +522,7 @@ void session_tick(struct session *s)
         world_late(s);
     else if (s->wait == WAIT_ANSWER && now > s->asking.deadline)
         answer_late(s);
-    if (s->tx == NULL)
+    if (s->tx == NULL && session_idle(s) >= RESTS)
         slim(s);
 }
 

@@ -1,4 +1,9 @@
-"""How cost grows: the same work at points along sessions, waiting messages, destinations."""
+"""How cost grows: the same work at points along sessions, waiting messages, destinations.
+
+The machine drifts by a factor of two within minutes, so points that are minutes apart
+cannot be compared. At each of them its load takes turns with another one, which is the
+same at every point (REFERENCE): what they are is how many times as fast they are as that.
+"""
 import contextlib
 import dataclasses
 import socket
@@ -6,10 +11,12 @@ import socket
 import figures
 import servers
 from ports import free_port, wait_until
-from rounds import Round
+from rounds import FEWEST, Round
 from standing import fill, wait_quiet
 
-HELD = "held.test"
+HELD, ALIVE = "held.test", "alive.test"
+REFERENCE = 50          # sessions; nothing waits; one destination, which is alive
+TURNS = 3               # of each, a point
 
 
 def flatness(points):
@@ -19,6 +26,28 @@ def flatness(points):
     return min(points[best:]) / points[best]
 
 
+def level(found):
+    """[(a second, how many times the reference)] -> a second, had the machine been as fast at all points"""
+    usual = figures.median([rate / times for rate, times in found])
+    return [times * usual for _, times in found]
+
+
+def load_of(one, work):
+    """A function that loads this server in this way, and says how much it did a second."""
+    one.work = work
+    n = max(one.warm_up() // TURNS, min(work.most, FEWEST * work.sessions))
+
+    def rate():
+        one.work = work
+        return n / one.run(n)[0]
+    return rate
+
+
+def in_turns(rate, reference):
+    found = [(rate(), reference()) for _ in range(TURNS)]
+    return figures.median([this for this, _ in found]), figures.median([this / that for this, that in found])
+
+
 class Sessions:
     """A server for each point."""
 
@@ -26,18 +55,28 @@ class Sessions:
         return [self.one(session, work, kind, count) for count in work.points]
 
     def one(self, session, work, kind, count):
-        most = min(work.most, count * 4000)
-        at_point = dataclasses.replace(work, name=f"{work.name} {count}", sessions=count, most=most)
+        at_point = dataclasses.replace(work, name=f"{work.name} {count}", sessions=count, most=min(work.most, count * 4000))
+        easy = dataclasses.replace(work, sessions=REFERENCE)
         with Round(at_point, kind, session.place / "round", session.amounts, session.args.seconds) as one:
-            return one.measured()["rate"]
+            reference = load_of(one, easy)
+            found = in_turns(load_of(one, at_point), reference)
+            one.check()
+            return found
 
 
 class Waiting:
-    """One server, whose queue becomes fuller from point to point."""
+    """One server, whose queue becomes fuller from point to point, and beside it one that
+    has nothing else to do."""
 
     def measure(self, session, work, kind):
-        with WaitingRound(work, kind, session.place / "round", session.amounts, session.args.seconds) as one:
-            return [one.at(count) for count in work.points]
+        words = work, kind
+        more = session.amounts, session.args.seconds
+        with Round(*words, session.place / "beside", *more) as easy, \
+                WaitingRound(*words, session.place / "round", *more) as one:
+            reference = load_of(easy, work)
+            rate = load_of(one, work)
+            in_turns(rate, reference)       # a new journal is slower: its files are still to be made
+            return [one.at(count, rate, reference) for count in work.points]
 
 
 class WaitingRound(Round):
@@ -46,31 +85,37 @@ class WaitingRound(Round):
     def job(self):
         return dataclasses.replace(self.work.job(), routes={HELD: "hold"})
 
-    def at(self, count):
-        if self.waiting == 0:
-            self.warm_up()
+    def at(self, count, rate, reference):
         fill(self.server, HELD, count - self.waiting)
         self.waiting = count
         wait_quiet(self.server)
-        n = self.amounts[(self.work.name, self.kind.name)]
-        took, _ = self.run(n)
+        found = in_turns(rate, reference)
         wait_until(lambda: self.server.queued() == self.waiting, 20, f"nothing but {count} messages waits", every=0.2)
-        return n / took
+        return found
 
 
-class Destinations(Sessions):
-    """The first destination of several is dead: it takes the connection and says nothing."""
+class Destinations:
+    """A server for each point. The first destination of several is dead: it takes the
+    connection and says nothing. A message for it is done when it waits in the queue, any
+    other when it is relayed: the rate is that of all of them."""
+
+    def measure(self, session, work, kind):
+        return [self.one(session, work, kind, count) for count in work.points]
 
     def one(self, session, work, kind, count):
         at_point = dataclasses.replace(work, name=f"{work.name} {count}",
                                        load={"to": "user@d%n.test", "spread": count})
+        easy = dataclasses.replace(work, load={"to": f"user@{ALIVE}", "spread": 1})
         with DestinationsRound(at_point, kind, session.place / "round", session.amounts, session.args.seconds) as one:
-            rate = one.measured()["rate"]
-            return rate * (1 - 1 / count) if count > 1 else rate      # what was relayed
+            reference = load_of(one, easy)
+            found = in_turns(load_of(one, at_point), reference)
+            one.check()
+            return found
 
 
 class DestinationsRound(Round):
     sink_address = "0.0.0.0"        # all of 127.0.0.0/8
+    dead = 0                        # messages for the one that is
 
     def job(self):
         """Each destination has an address of its own, so that none shares another's window."""
@@ -78,7 +123,8 @@ class DestinationsRound(Round):
         self.silent = socket.create_server(("127.0.0.1", free_port()), backlog=1024)
         dead = {"d0.test": f"127.0.0.1:{self.silent.getsockname()[1]}"} if count > 1 else {}
         routes = {f"d{n}.test": f"127.{1 + n // 250}.0.{1 + n % 250}:{self.sink.port}" for n in range(count)}
-        return dataclasses.replace(self.work.job(), routes={**routes, **dead})
+        alive = {ALIVE: f"127.99.0.1:{self.sink.port}"}
+        return dataclasses.replace(self.work.job(), routes={**routes, **alive, **dead})
 
     def __exit__(self, *why):
         with contextlib.suppress(AttributeError):
@@ -86,7 +132,8 @@ class DestinationsRound(Round):
         super().__exit__(*why)
 
     def run(self, n):
-        self.dead = getattr(self, "dead", 0) + (-(-n // self.work.load["spread"]) if self.work.load["spread"] > 1 else 0)
+        spread = self.work.load["spread"]
+        self.dead += -(-n // spread) if spread > 1 else 0
         return super().run(n)
 
     def relayed(self):
@@ -107,12 +154,12 @@ def one_round(session, work, kinds, number):
     for kind in session.able(work, kinds):
         points = None
         with session.excused(work, kind):
-            points = WAYS[work.drive]().measure(session, work, kind)
+            points = level(WAYS[work.drive]().measure(session, work, kind))
         if points is None:
             continue
         found[kind.name] = {"points": points, "flatness": flatness(points)}
         session.say(f"{work.name} {number + 1}: {kind.name:10} "
-                    + ", ".join(f"{figures.number(at)}: {figures.number(rate)}/s" for at, rate in zip(work.points, points)))
+                    + ", ".join(f"{at:,}: {figures.number(rate)}/s" for at, rate in zip(work.points, points)))
     return found
 
 

@@ -83,7 +83,7 @@ WORKS = [
     Work("slow-disk-50", "every sync takes 2 ms longer, 50 sessions", slow_ms=2, traced=0, goals=against("rate", 5, None)),
     Work("slow-disk-200", "every sync takes 2 ms longer, 200 sessions", slow_ms=2, sessions=200, traced=0,
          goals=against("rate", 10, None)),
-    Work("growth-sessions", "accept to disk, by sessions", drive="growth-sessions", rounds=3, traced=0, settled=2, goals=FLAT,
+    Work("growth-sessions", "accept to disk, by sessions", drive="growth-sessions", rounds=2, traced=0, settled=2, goals=FLAT,
          points=(1, 10, 50, 200, 1000, 5000)),
     Work("growth-waiting", "accept and relay, by messages that wait for another host", drive="growth-waiting", does="relay",
          rounds=2, traced=0, floor=False, goals=FLAT, points=(1000, 10_000, 100_000, 1_000_000)),

@@ -126,3 +126,10 @@ def test_cost_that_grows_is_seen_behind_the_best():
     assert growth.flatness([10, 100, 95]) == pytest.approx(0.95)
     assert growth.flatness([100, 50]) == pytest.approx(0.5)
     assert growth.flatness([10, 20, 30]) == 1
+
+
+def test_a_machine_that_drifts_is_no_growth():
+    import growth
+    rates = iter([100, 100, 120, 120, 50, 50])
+    assert growth.in_turns(lambda: next(rates), lambda: next(rates)) == (100, 1)
+    assert growth.level([(100, 2), (50, 2), (40, 1.6)]) == [50, 50, 40]

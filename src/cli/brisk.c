@@ -3,6 +3,7 @@
  *     step                 comes                   what is done
  *     0  server_hello      ServerHello             the secrets of the handshake
  *     1  nothing           EncryptedExtensions
+ *                          CertificateRequest, if at all: we have none, and say so at the end
  *     2  certificate       Certificate             its place is noted
  *     3  signature         CertificateVerify       verified with the key of the certificate
  *     4  finished          Finished                compared; ours is sent; OPEN
@@ -299,6 +300,16 @@ static bool on_signature(struct brisk *b, struct slice body, size_t whole)
     return true;
 }
 
+static bool say_no_certificate(struct brisk *b)
+{
+    struct slice none = SLICE_LIT("\x0b\0\0\4" "\0" "\0\0\0");     /* no context, an empty list */
+
+    if (!buf_put_slice(&b->said, none))
+        return false;
+    b->heard = b->said.n;
+    return brisk_record(&b->writes, HANDSHAKE, none, &b->out);
+}
+
 /* open_now - the server has proved itself: our proof, and other keys */
 
 static bool open_now(struct brisk *b)
@@ -307,10 +318,11 @@ static bool open_now(struct brisk *b)
     unsigned char proof[4 + BRISK_HASH] = { 20, 0, 0, BRISK_HASH }, ours[BRISK_HASH], theirs[BRISK_HASH];
 
     b->state = BRISK_OPEN;
-    return finished_make(b, b->ours, proof + 4)
-           && brisk_record(&b->writes, HANDSHAKE, slice_of((char *)proof, sizeof proof), &b->out)
-           && secret_next(b->secret, secret_view(nothing))
+    return secret_next(b->secret, secret_view(nothing))
            && derive(b, "c ap traffic", ours) && derive(b, "s ap traffic", theirs)
+           && (!b->asked || say_no_certificate(b))
+           && finished_make(b, b->ours, proof + 4)
+           && brisk_record(&b->writes, HANDSHAKE, slice_of((char *)proof, sizeof proof), &b->out)
            && brisk_keys_make(&b->writes, ours) && brisk_keys_make(&b->reads, theirs);
 }
 
@@ -332,6 +344,13 @@ static const struct { uint8_t type; message_f *take; } steps[] = {
     { 20, on_finished },
 };
 
+/* is_question - for a certificate, where it may be asked (section 4.3.2) */
+
+static bool is_question(const struct brisk *b, size_t type)
+{
+    return type == 13 && b->step == 2 && !b->asked;
+}
+
 /* messages_take - all that are whole. Keys change between ServerHello and the rest: nothing
  * may stand behind it in its record. */
 
@@ -344,6 +363,11 @@ static bool messages_take(struct brisk *b)
 
         if (c.bad)
             return true;
+        if (is_question(b, type)) {
+            b->asked = true;
+            b->heard += 4 + body.n;
+            continue;
+        }
         if (type != steps[b->step].type)
             return fail(b, "the server sends another message than is due");
         if (b->step == 0 && c.in.n > 0)

@@ -5,7 +5,7 @@
  * used. A load on the same machine would measure itself. This one does the same handshake
  * (RFC 8446), whole and checked: X25519, the server's signature verified, both Finished; but it
  * has one suite (AES-128-GCM, SHA-256), reads a certificate once, and does not judge it. What
- * it does not know it refuses: an earlier version, another group, a question for a certificate.
+ * it does not know it refuses: an earlier version, another group.
  *
  * It does no I/O: what came from the socket goes in by brisk_take(), what is to be sent waits
  * in `out`, what the server said is in `plain`. All of them are one thread's.
@@ -34,6 +34,7 @@ struct brisk {
     struct buf        said;     /* all messages of the handshake, one after the other */
     size_t            heard;    /* of them: understood */
     size_t            step;     /* which message is the next */
+    bool              asked;    /* for a certificate, which we have not */
     size_t            leaf_at, leaf_n;      /* the server's certificate: where in `said` */
     EVP_PKEY         *share;    /* ours, until the server's has come */
     struct brisk_keys reads, writes;

@@ -3,38 +3,6 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
-static bool is_plain(char c)
-{
-    return (unsigned char)(c - 0x20) < 0x60 && c != '"' && c != '\\';
-}
-
-/* plain_word - the same of eight octets at once. What a borrow or carry spoils is
- * only ever called not plain. */
-
-static bool plain_word(const char *p)
-{
-    const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
-    uint64_t w, quote, slash;
-
-    memcpy(&w, p, sizeof w);
-    quote = w ^ ones * '"';
-    slash = w ^ ones * '\\';
-    return ((w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & tops) == 0;
-}
-
-/* plain - how many octets at the front are ASCII and need no escape */
-
-static size_t plain(struct slice s)
-{
-    size_t n = 0;
-
-    while (n + 8 <= s.n && plain_word(s.p + n))
-        n += 8;
-    while (n < s.n && is_plain(s.p[n]))
-        n++;
-    return n;
-}
-
 static void put_other(struct buf *out, unsigned char c, bool utf8)
 {
     static const char digits[] = "0123456789abcdef";
@@ -46,16 +14,16 @@ static void put_other(struct buf *out, unsigned char c, bool utf8)
     else if (c < 0x20)
         buf_put(out, code, sizeof code);
     else
-        buf_put(out, mark, sizeof mark);
+        buf_put(out, c == 0x7f ? &mark[1] : mark, c == 0x7f ? 1 : sizeof mark);
 }
 
 void json_put_string(struct buf *out, struct slice s)
 {
-    size_t n = plain(s);
+    size_t n = utf8_plain(s);
     bool utf8 = n == s.n || utf8_valid(s);
 
     buf_put(out, "\"", 1);
-    for (;; n = plain(s)) {
+    for (;; n = utf8_plain(s)) {
         buf_put(out, s.p, n);
         s = slice_from(s, n);
         if (s.n == 0)
@@ -107,7 +75,7 @@ void json_put_close(struct buf *out, char bracket)
 static bool put_plain(struct buf *out, const char *key, struct slice value)
 {
     size_t n = key != NULL ? strlen(key) : 0;
-    char *room = plain(value) == value.n ? buf_room(out, n + value.n + 6) : NULL, *p = room;
+    char *room = utf8_plain(value) == value.n ? buf_room(out, n + value.n + 6) : NULL, *p = room;
 
     if (p == NULL)
         return false;

@@ -96,3 +96,33 @@ bool utf8_ascii(struct slice s)
             return false;
     return true;
 }
+
+static bool is_plain(char c)
+{
+    return (unsigned char)(c - 0x20) < 0x5f && c != '"' && c != '\\';
+}
+
+/* plain_word - the same of eight octets at once. What a borrow or carry spoils is
+ * only ever called not plain. */
+
+static bool plain_word(const char *p)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
+    uint64_t w, quote, slash;
+
+    memcpy(&w, p, sizeof w);
+    quote = w ^ ones * '"';
+    slash = w ^ ones * '\\';
+    return ((w | (w + ones) | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & tops) == 0;
+}
+
+size_t utf8_plain(struct slice s)
+{
+    size_t n = 0;
+
+    while (n + 8 <= s.n && plain_word(s.p + n))
+        n += 8;
+    while (n < s.n && is_plain(s.p[n]))
+        n++;
+    return n;
+}

@@ -23,3 +23,7 @@ bool utf8_printable(struct slice s);
 
 /* utf8_ascii - no octet above 127 */
 bool utf8_ascii(struct slice s);
+
+/* utf8_plain - how many octets at the front are printable ASCII, the space included, that
+ * stands for itself between quotes: neither quote nor backslash */
+size_t utf8_plain(struct slice s);

@@ -5,6 +5,7 @@
 #include "base/date.h"
 #include "base/digits.h"
 #include "base/id.h"
+#include "base/utf8.h"
 #include "log/line.h"
 #include "log/log.h"
 
@@ -48,39 +49,17 @@ static bool harmful(uint32_t c)
     return false;
 }
 
-/* decode - the length and value of the character at the front; 0: malformed */
-
-static size_t decode(struct slice s, uint32_t *code)
-{
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    unsigned char c = (unsigned char)s.p[0];
-    size_t n = c < 0x80 ? 1 : c >> 5 == 6 ? 2 : c >> 4 == 14 ? 3 : c >> 3 == 30 ? 4 : 0;
-    uint32_t v = n == 1 ? c : c & (0x7fu >> n);
-
-    if (n == 0 || n > s.n)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-            return 0;
-        v = v << 6 | ((unsigned char)s.p[i] & 0x3f);
-    }
-    if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
-        return 0;
-    *code = v;
-    return n;
-}
-
 size_t utf8_length(struct slice s, uint32_t *code, size_t *bad)
 {
-    size_t n;
+    struct slice rest = s;
 
     *code = 0;
     *bad = 0;
-    if (s.n == 0 || (n = decode(s, code)) == 0)
+    if (!utf8_next(&rest, code))
         return 0;
     if (!harmful(*code))
-        return n;
-    *bad = n;
+        return s.n - rest.n;
+    *bad = s.n - rest.n;
     return 0;
 }
 
@@ -100,40 +79,46 @@ static size_t escape_one(struct slice s, bool json, uint32_t code, size_t bad,
     return 1;
 }
 
+/* put_character - the one at the front of *s, which utf8_plain() does not let through */
+
+static bool put_character(struct log_out *o, struct slice *s, bool json)
+{
+    size_t bad, n;
+    uint32_t code;
+    char esc[16];
+    struct slice out = { 0 };
+
+    n = utf8_length(*s, &code, &bad);
+    if (n == 0)
+        n = escape_one(*s, json, code, bad, esc);
+    else if (s->p[0] == '"' || s->p[0] == '\\')
+        snprintf(esc, sizeof esc, "\\%c", s->p[0]);
+    else
+        out = slice_first(*s, n);
+    if (!log_put(o, out.n > 0 ? out : slice_cstr(esc)))
+        return false;
+    *s = slice_from(*s, n);
+    return true;
+}
+
 void log_put_escaped(struct log_out *o, struct slice s, bool json)
 {
-    uint32_t code;
-    size_t n, bad;
-    char esc[16];
+    do {
+        size_t n = utf8_plain(s);
 
-    while (s.n > 0) {
-        struct slice out;
-
-        n = utf8_length(s, &code, &bad);
-        if (n == 0) {
-            n = escape_one(s, json, code, bad, esc);
-            out = slice_cstr(esc);
-        } else if (s.p[0] == '"' || s.p[0] == '\\') {
-            snprintf(esc, sizeof esc, "\\%c", s.p[0]);
-            out = slice_cstr(esc);
-        } else {
-            out = slice_first(s, n);
-        }
-        if (!log_put(o, out))
-            return;
+        if (n > room(o))
+            n = room(o);
+        log_put(o, slice_first(s, n));
         s = slice_from(s, n);
-    }
+    } while (s.n > 0 && put_character(o, &s, json));
 }
 
 /* plain - may this value stand without quotes? */
 
 static bool plain(struct slice s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] <= ' ' || s.p[i] >= 127 || s.p[i] == '"' || s.p[i] == '\\'
-            || s.p[i] == '=')
-            return false;
-    return s.n > 0;
+    return s.n > 0 && utf8_plain(s) == s.n
+        && memchr(s.p, ' ', s.n) == NULL && memchr(s.p, '=', s.n) == NULL;
 }
 
 static void put_text(struct log_out *o, struct slice s, bool json)

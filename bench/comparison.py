@@ -11,6 +11,7 @@ import contestants
 import debs
 import figures
 import growth
+import measure
 import servers
 from rounds import Round, Wrong
 from standing import IdleRound, WaitingRound
@@ -33,7 +34,9 @@ class Session:
         self.prepare(work)
         peers = [kind for kind in self.peers if work.name not in kind.lacks and work.drive in ("plain", "idle")]
         kinds = [servers.Postrider, *([servers.Floor] if work.floor else []), *peers]
+        stolen = measure.Stolen()
         rounds = [self.one_round(work, kinds, number) for number in range(min(self.args.rounds, work.rounds))]
+        machine = {**machine, "stolen": stolen.share()}
         calls = self.count_calls(work, kinds)
         return [self.result(work, machine, rounds, calls, peer) for peer in [kind.name for kind in peers] or ["none"]]
 

@@ -71,8 +71,16 @@ def machine_part(results):
     syncs = [result["machine"]["sync_ms"] for result in results]
     return (f"## The machine\n\n{machine['cores']} cores ({machine['processor']}) for server and load generator, Linux "
             f"{machine['kernel']}, {machine['file_system']}; a sync of 4 KiB takes {figures.number(min(syncs))} to "
-            f"{figures.number(max(syncs))} ms. Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))}.\n\n"
+            f"{figures.number(max(syncs))} ms. Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))}.{stolen_words(results)}\n\n"
             + "".join(f"- {TITLES.get(name, name)}: {words}\n" for name, words in sorted(versions.items())))
+
+
+def stolen_words(results):
+    """How much of the machine was not there; nothing where that says nothing."""
+    shares = [result["machine"]["stolen"] for result in results if "stolen" in result["machine"]]
+    if not shares or max(shares) < 0.01:
+        return ""
+    return f" It is a virtual machine, whose host gave up to {max(shares):.0%} of the processors' time to others meanwhile."
 
 
 def row(cells):

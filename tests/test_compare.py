@@ -96,7 +96,7 @@ def report(results, docs, *more):
 
 def result_of(work, **more):
     return {"work": work, "title": "a title", "peer": "postfix", "when": "2026-01-01 10:00:00 +0000", "versions": {"postfix": "3.7"},
-            "machine": {"cores": 2, "processor": "P", "kernel": "6", "file_system": "ext4", "sync_ms": 0.1, "cpu": "cgroup"},
+            "machine": {"cores": 2, "processor": "P", "kernel": "6", "file_system": "ext4", "sync_ms": 0.1, "cpu": "cgroup", "stolen": 0.125},
             "summary": figures.summary(ROUNDS), "ratio": figures.main_ratio(ROUNDS, "postfix"), "calls": {}, "errors": {},
             "goals": [figures.Goal("rate", "postfix", at_least=10).judge(ROUNDS)], "rounds": ROUNDS, **more}
 
@@ -112,6 +112,7 @@ def test_the_report_is_made_from_results(tmp_path):
     assert done.returncode == 0, done.stderr
     text = (docs / "PERFORMANCE.md").read_text()
     assert "| accept-kept | messages, beside Postfix | ≥ 10× | 10.0 (9.00–10.4)× | met |" in text
+    assert "whose host gave up to 12% of" in text
     assert "processes of the server (by control group)" in text
     assert "| Postrider | 900 (520–1,000) |" in text and "| Postrider | 100 | 1,000 | 950 |" in text
     for name in ("accept-kept", "growth-sessions"):

@@ -17,7 +17,8 @@ struct flusher {
     /* the rest belongs to flusher.c */
     uv_thread_t thread;
     uv_sem_t    go;
-    uv_async_t  ended;
+    uv_poll_t   ended;
+    int         back;       /* eventfd: the thread has done its work */
     bool        started, busy;
     bool        stop;       /* said before `go` */
 };

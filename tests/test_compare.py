@@ -122,6 +122,10 @@ def test_the_report_is_made_from_results(tmp_path):
     assert report(results, docs, "--check").returncode == 1
 
 
+def test_the_page_says_what_was_measured():
+    assert report(REPOSITORY / "bench/results", REPOSITORY / "docs", "--check").returncode == 0
+
+
 def test_cost_that_grows_is_seen_behind_the_best():
     import growth
     assert growth.flatness([10, 100, 95]) == pytest.approx(0.95)

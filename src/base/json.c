@@ -13,8 +13,10 @@ static void put_other(struct buf *out, unsigned char c, bool utf8)
         buf_put(out, utf8 ? &mark[1] : "?", 1);
     else if (c < 0x20)
         buf_put(out, code, sizeof code);
+    else if (c == 0x7f)
+        buf_put(out, &mark[1], 1);
     else
-        buf_put(out, c == 0x7f ? &mark[1] : mark, c == 0x7f ? 1 : sizeof mark);
+        buf_put(out, mark, sizeof mark);
 }
 
 void json_put_string(struct buf *out, struct slice s)

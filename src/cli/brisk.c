@@ -101,13 +101,20 @@ static struct slice secret_view(const unsigned char secret[BRISK_HASH])
     return slice_of((const char *)secret, BRISK_HASH);
 }
 
+/* said_hash - of all that was said so far, and understood */
+
+static bool said_hash(const struct brisk *b, unsigned char hash[BRISK_HASH])
+{
+    return brisk_hash(slice_first(buf_view(&b->said), b->heard), hash);
+}
+
 /* derive - the secret of this name, for all that was said so far */
 
 static bool derive(const struct brisk *b, const char *label, unsigned char to[BRISK_HASH])
 {
     unsigned char said[BRISK_HASH];
 
-    return brisk_hash(slice_first(buf_view(&b->said), b->heard), said)
+    return said_hash(b, said)
            && brisk_expand(b->secret, label, secret_view(said), to, BRISK_HASH);
 }
 
@@ -160,7 +167,7 @@ static bool finished_make(const struct brisk *b, const unsigned char secret[BRIS
 {
     unsigned char key[BRISK_HASH], said[BRISK_HASH];
 
-    return brisk_hash(slice_first(buf_view(&b->said), b->heard), said)
+    return said_hash(b, said)
            && brisk_expand(secret, "finished", (struct slice){ 0 }, key, sizeof key)
            && brisk_hmac(key, secret_view(said), proof);
 }
@@ -201,10 +208,10 @@ static bool know(struct slice der)
     made = certificate != NULL && verifier_make(X509_get0_pubkey(certificate))
            && buf_put_slice(&known.der, der);
     X509_free(certificate);
-    if (!made)
+    if (!made) {
         EVP_PKEY_CTX_free(known.verifier);
-    if (!made)
         known.verifier = NULL;
+    }
     return made;
 }
 
@@ -277,7 +284,7 @@ static bool signed_hash(const struct brisk *b, unsigned char hash[BRISK_HASH])
 
     memset(text, ' ', 64);
     memcpy(text + 64, context, sizeof context);
-    if (!brisk_hash(slice_first(buf_view(&b->said), b->heard), said))
+    if (!said_hash(b, said))
         return false;
     memcpy(text + 64 + sizeof context, said, sizeof said);
     return brisk_hash(slice_of(text, sizeof text), hash);

@@ -4,33 +4,23 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
-#include "base/ascii.h"
+#include "base/utf8.h"
 #include "cli/text.h"
 
 /* --- clean text ------------------------------------------------------------- */
 
-/* utf8_length - bytes of the well-formed, printable character at the front of s; 0: none */
+/* shown - bytes of the well-formed, printable character at the front of s; 0: none */
 
-static size_t utf8_length(struct slice s)
+static size_t shown(struct slice s)
 {
-    unsigned char c = (unsigned char)s.p[0], d;
-    size_t n = c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3
-             : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    struct slice rest = s;
+    uint32_t point;
 
-    if (c < 0x80)
-        return ascii_control((char)c) ? 0 : 1;
-    if (n == 0 || s.n < n)
+    if (!utf8_next(&rest, &point) || point < 0x20 || (point >= 0x7f && point < 0xa0))
         return 0;
-    for (size_t i = 1; i < n; i++)
-        if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-            return 0;
-    d = (unsigned char)s.p[1];
-    if ((c == 0xc2 && d < 0xa0) || (c == 0xe0 && d < 0xa0) || (c == 0xed && d >= 0xa0)
-        || (c == 0xf0 && d < 0x90) || (c == 0xf4 && d >= 0x90))
-        return 0;               /* C1 controls, overlong forms, surrogates, beyond the last */
-    if (c == 0xe2 && (d == 0x80 || d == 0x81))
-        return 0;               /* U+2000 to U+207F: has the marks that turn text around */
-    return n;
+    if (point >= 0x2000 && point < 0x2080)
+        return 0;               /* there are the marks that turn text around */
+    return s.n - rest.n;
 }
 
 void text_clean(struct buf *out, struct slice s)
@@ -38,7 +28,7 @@ void text_clean(struct buf *out, struct slice s)
     size_t n;
 
     while (s.n > 0) {
-        n = utf8_length(s);
+        n = shown(s);
         if (n > 0)
             buf_put(out, s.p, n);
         else

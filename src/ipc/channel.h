@@ -1,9 +1,9 @@
 /* channel.h - one end of a socket pair between two of our processes.
  *
  * Frames go out in order, many in one system call, at the end of the loop's
- * turn or when there are enough of them; each may carry one descriptor. What comes in is checked: frame bound,
- * known message, allowed from this peer. Anything wrong closes the channel and
- * is logged; it never stops the process.
+ * turn or when there are enough of them; each may carry one descriptor. What
+ * comes in is checked: frame bound, known message, allowed from this peer.
+ * Anything wrong closes the channel and is logged; it never stops the process.
  */
 #pragma once
 #include <uv.h>

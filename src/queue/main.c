@@ -136,12 +136,11 @@ static void on_timer(uv_timer_t *timer)
 
 static void settle(struct shell *s)
 {
-    int64_t mono = clock_mono();
     struct journal_stats stats;
 
-    if (mono - s->looked < LOOK)
+    if (s->queue->mono - s->looked < LOOK)
         return;
-    s->looked = mono;
+    s->looked = s->queue->mono;
     journal_stats(s->queue->journal, &stats);
     if (!thrift_quiet(&s->thrift, stats.flushes))
         return;

@@ -120,11 +120,12 @@ static void write_reply(struct session *s, struct buf *out, const struct reply *
         reply_write(out, r, session_enhanced(s));
 }
 
-/* say - behind the messages that are under way, if there are any. A refusal counts against
- * the client, and may be the last word: so it is said when they have landed, and nothing is
- * done until then. No command that runs behind a flight refuses with a text of its own. */
+/* session_say_each - behind the messages that are under way, if there are any. A refusal
+ * counts against the client, and may be the last word: so it is said when they have landed,
+ * and nothing is done until then. No command that runs behind a flight refuses with a text
+ * of its own. */
 
-static void say(struct session *s, const struct reply *r, unsigned n)
+void session_say_each(struct session *s, const struct reply *r, unsigned n)
 {
     struct flight *last = flight_last(s);
 
@@ -143,18 +144,13 @@ static void say(struct session *s, const struct reply *r, unsigned n)
 
 void session_say_reply(struct session *s, const struct reply *r)
 {
-    say(s, r, 1);
-}
-
-void session_say_each(struct session *s, const struct reply *r, unsigned n)
-{
-    say(s, r, n);
+    session_say_each(s, r, 1);
 }
 
 void session_answer(struct session *s, const struct reply *r)
 {
     if (s->stage != S_ENDED && !rcpt_line_up(s, r->id))
-        say(s, r, 1);
+        session_say_each(s, r, 1);
 }
 
 static void say_plain(struct session *s, enum reply_id id, unsigned n)
@@ -162,7 +158,7 @@ static void say_plain(struct session *s, enum reply_id id, unsigned n)
     static struct reply plain;          /* never has a text */
 
     plain.id = id;
-    say(s, &plain, n);
+    session_say_each(s, &plain, n);
 }
 
 void session_say(struct session *s, enum reply_id id)

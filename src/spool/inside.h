@@ -187,6 +187,9 @@ bool recover(struct journal *j, struct why *why);
 
 /* lent.c */
 char *large_name(uint64_t id, char name[NAME_MAX_BYTES]);
+
+/* From a lent file to a durable large/ID: all files of a flush are opened, so that the disk
+ * begins with them, before the first is kept. Whoever fails closes. */
 int lent_open(struct disk *disk, struct item *item);
 int lent_keep(struct disk *disk, const struct item *item);      /* and closes it */
 int lent_forget_all(struct disk *disk);

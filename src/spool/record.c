@@ -7,6 +7,11 @@
 enum { MAGIC = 0x43455250 };    /* "PREC" */
 enum { AT_CRC = 4, AT_BODY = 8, AT_TYPE = 8, AT_FLAGS = 9, AT_PART = 10, AT_LENGTH = 12,
        AT_GENERATION = 16, AT_SYNCED = 20, AT_ID = 24, AT_WALL = 32, AT_WORD = 40 };
+
+/* Until a record is sealed: how many octets at its end were summed when it was put. Their sum
+ * is where the whole one will be. */
+enum { AT_AHEAD = AT_GENERATION };
+
 enum { MESSAGE_HEAD = 16 };     /* bytes before the envelope */
 enum { SUM_AHEAD = 16 << 10 };  /* a body of so many bytes or more is summed while it is copied */
 
@@ -95,6 +100,14 @@ bool record_put(struct buf *out, const struct record_view *r)
     return p != NULL;
 }
 
+/* put_summed - a long body is summed while it is at hand */
+
+static void put_summed(char *record, char *p, struct slice body)
+{
+    set_u32(record + AT_CRC, crc32c_copy(p, body));
+    set_u32(record + AT_AHEAD, (uint32_t)body.n);
+}
+
 bool record_put_message(struct buf *out, const struct record_view *r,
                         const struct record_message *m)
 {
@@ -116,7 +129,7 @@ bool record_put_message(struct buf *out, const struct record_view *r,
     if (m->body.n < SUM_AHEAD)
         put_slice(p, m->body);
     else
-        set_u32(record + AT_CRC, crc32c_copy(p, m->body));
+        put_summed(record, p, m->body);
     return true;
 }
 
@@ -135,22 +148,9 @@ void record_set_copied(char *record)
     record[AT_FLAGS] = (char)(record[AT_FLAGS] | RECORD_COPY);
 }
 
-/* summed - how many octets at the end of a record were summed when it was put: until it is
- * sealed, that sum is where the whole one will be */
-
-static uint32_t summed(const char *record)
-{
-    uint32_t length = get_u32(record + AT_LENGTH), body;
-
-    if (record[AT_TYPE] != RECORD_MESSAGE)
-        return 0;
-    body = length - RECORD_HEADER - MESSAGE_HEAD - get_u32(record + RECORD_HEADER);
-    return body < SUM_AHEAD ? 0 : body;
-}
-
 void record_seal(char *record, uint32_t generation, uint32_t synced)
 {
-    uint32_t ahead = summed(record), sum;
+    uint32_t ahead = get_u32(record + AT_AHEAD), sum;
 
     set_u32(record + AT_GENERATION, generation);
     set_u32(record + AT_SYNCED, synced);

@@ -48,6 +48,14 @@ def in_turns(rate, reference):
     return figures.median([this for this, _ in found]), figures.median([this / that for this, that in found])
 
 
+def compared(one, work, easy):
+    """This work beside an easy one, on the same server."""
+    reference = load_of(one, easy)
+    found = in_turns(load_of(one, work), reference)
+    one.check()
+    return found
+
+
 class Sessions:
     """A server for each point."""
 
@@ -58,10 +66,7 @@ class Sessions:
         at_point = dataclasses.replace(work, name=f"{work.name} {count}", sessions=count, most=min(work.most, count * 4000))
         easy = dataclasses.replace(work, sessions=REFERENCE)
         with Round(at_point, kind, session.place / "round", session.amounts, session.args.seconds) as one:
-            reference = load_of(one, easy)
-            found = in_turns(load_of(one, at_point), reference)
-            one.check()
-            return found
+            return compared(one, at_point, easy)
 
 
 class Waiting:
@@ -107,10 +112,7 @@ class Destinations:
                                        load={"to": "user@d%n.test", "spread": count})
         easy = dataclasses.replace(work, load={"to": f"user@{ALIVE}", "spread": 1})
         with DestinationsRound(at_point, kind, session.place / "round", session.amounts, session.args.seconds) as one:
-            reference = load_of(one, easy)
-            found = in_turns(load_of(one, at_point), reference)
-            one.check()
-            return found
+            return compared(one, at_point, easy)
 
 
 class DestinationsRound(Round):

@@ -382,8 +382,10 @@ IPC_MESSAGES(M)
 #undef M
 #undef MEMBER
 
-/* The bay of an smtpd, and the largest body in it. */
-enum { BAY_BYTES = 32 << 20, BODY_SHARED = 2 << 20 };
+/* The bay of an smtpd: slots for the largest bodies that may lie in it, and behind them a
+ * shelf for small ones. */
+enum { BODY_SHARED = 2 << 20, BAY_SLOTS = 16, SHELF_BYTES = 1 << 20,
+       BAY_BYTES = BAY_SLOTS * BODY_SHARED + SHELF_BYTES };
 
 /* What `postrider queue` and `postrider trace` ask. */
 #define QUERY_VERBS(V) \

@@ -16,7 +16,7 @@
 #include "queue/report.h"
 #include "queue/times.h"
 
-enum { GONE_MAX = 65536, KEPT_AT_ONCE = 64 << 10 /* bytes of a record that came inline */ };
+enum { GONE_MAX = 65536 };
 
 static const int64_t AHEAD = 24LL * 60 * 60 * 1000;     /* an id may be so far in the future */
 
@@ -174,20 +174,17 @@ bool admit_commit(struct queue *q, struct peer *p, const struct msg_commit *m)
         put_off(q, p, m);
     } else if (m->lent != 0) {
         give_up_lent(q, p, m->lent);        /* the journal's from here on */
-    } else if (m->bay == 0 && !letter_held(letter)) {
-        cache_put(q->cache, m->id, m->envelope, m->body);   /* it will be read soon */
     }
     return true;
 }
 
-/* keep_large - what came in the bay is kept for its delivery as the journal has it */
+/* keep - for its delivery, which will be soon, as the journal has it */
 
-static void keep_large(struct queue *q, struct letter *m)
+static void keep(struct queue *q, struct letter *m)
 {
     struct slice envelope, body;
 
-    if (m->entry.length > KEPT_AT_ONCE && !letter_held(m)
-        && journal_told(q->journal, &envelope, &body))
+    if (!letter_held(m) && journal_told(q->journal, &envelope, &body))
         cache_put(q->cache, m->entry.id, envelope, body);
 }
 
@@ -224,7 +221,7 @@ void admit_done(struct queue *q, struct letter *m, uint64_t peer, enum fate fate
     count_add(commits, 1);
     log_event(EVENT_QUEUED, LF_ID("id", id), LF_NUM("recipients", letter_pending(m)),
               LF_NUM("bytes", m->entry.length));
-    keep_large(q, m);
+    keep(q, m);
     welcome(q, m);
     letter_start(q, m);
 }

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include "smtpd/bay.h"
 
+enum { SHELF_AT = BAY_SLOTS * BODY_SHARED };
+
 #define FILLING UINT64_MAX      /* no id: those have the time in front */
 
 bool bay_open(struct bay *b, uint64_t number, int fd)
@@ -17,7 +19,8 @@ bool bay_open(struct bay *b, uint64_t number, int fd)
     p = mmap(NULL, BAY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED)
         return false;
-    *b = (struct bay){ .p = p, .number = number };
+    *b = (struct bay){ .p = p, .number = number,
+                       .shelf = { p + SHELF_AT, SHELF_AT, 0, 0 } };
     return true;
 }
 
@@ -79,4 +82,5 @@ void bay_settle(struct bay *b)
             madvise(b->p + (size_t)i * BODY_SHARED, BODY_SHARED, MADV_REMOVE);
             b->used[i] = false;
         }
+    shelf_settle(&b->shelf);
 }

@@ -1,4 +1,5 @@
-/* bay.h - memory that the queue shares with this smtpd, where a medium body is laid down.
+/* bay.h - memory that the queue shares with this smtpd, where bodies are laid down: medium ones
+ * in slots, small ones on a shelf.
  *
  *     slot      entered by                          left for
  *     free      bay_back, bay_landed                filling
@@ -12,14 +13,14 @@
 #pragma once
 #include "ipc/messages.h"
 #include "smtpd/session.h"
-
-enum { BAY_SLOTS = BAY_BYTES / BODY_SHARED };
+#include "smtpd/shelf.h"
 
 struct bay {
     char    *p;                     /* NULL: there is none */
     uint64_t number;
     uint64_t owner[BAY_SLOTS];      /* 0: free; else being filled, or the id that was told */
     bool     used[BAY_SLOTS];       /* its memory is there */
+    struct shelf shelf;             /* behind the slots */
 };
 
 /* bay_open - map what the queue shares; false: it is none. The descriptor stays the caller's. */

@@ -43,13 +43,30 @@ void commits_begin(struct commits *c, struct child *child, struct server *server
 
 /* -------------------------------------------------------------- commits -- */
 
-static void send_commit(struct commits *c, const struct flight *f)
+/* lay_down - a small body goes over the shelf, if there is room; our own copy stays until the
+ * queue has answered, which may have to be another one */
+
+static void lay_down(struct commits *c, struct flight *f, struct msg_commit *m)
 {
-    channel_send_msg_commit(c->queue, &(struct msg_commit){
+    f->mark = shelf_lay(&c->bay.shelf, m->body, &m->place);
+    if (f->mark == 0)
+        return;
+    m->bay = c->bay.number;
+    m->length = m->body.n;
+    m->body = (struct slice){ 0 };
+}
+
+static void send_commit(struct commits *c, struct flight *f)
+{
+    struct msg_commit m = {
         .id = f->id, .nonce = c->nonce, .envelope = flight_envelope(f),
         .body = buf_view(&f->body),
         .lent = f->lent.number, .length = f->length, .crc = f->crc,
-        .bay = f->slot.bay, .place = f->slot.place }, -1);
+        .bay = f->slot.bay, .place = f->slot.place,
+    };
+
+    lay_down(c, f, &m);
+    channel_send_msg_commit(c->queue, &m, -1);
 }
 
 /* unwant - a session that tired of waiting for a file may still be in that list */
@@ -111,6 +128,8 @@ static bool on_committed(struct commits *c, struct wire *w)
         return false;
     bay_landed(&c->bay, m.id);
     f = map_get(&c->by_id, slice_of((char *)&m.id, sizeof m.id));
+    if (f != NULL)
+        shelf_read(&c->bay.shelf, f->mark);
     if (f != NULL)
         answer(c, f, m.fate == FATE_DONE ? COMMITTED_DONE
                    : m.full ? COMMITTED_FULL : COMMITTED_LATER);

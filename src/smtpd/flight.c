@@ -107,6 +107,7 @@ static void fill(struct flight *f, struct session *s)
     f->session = s;
     f->id = tx->id;
     f->lent = tx->lent;
+    f->mark = 0;
     f->slot = tx->slot;
     f->length = tx->length;
     f->crc = tx->crc;

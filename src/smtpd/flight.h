@@ -23,6 +23,7 @@ struct flight {
     struct buf      words;      /* the sender, for the log, and behind it the encoded envelope */
     size_t          sender;     /* octets of it */
     struct buf      body;       /* the text, if it is in our memory */
+    uint64_t        mark;       /* of the copy of it on the shelf; 0: there is none */
     struct slot     slot;       /* or where it lies in the queue's */
     struct lent     lent;       /* else its file, which is closed here already */
     uint64_t        length;     /* octets in the slot or the file */

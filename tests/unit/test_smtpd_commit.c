@@ -25,7 +25,7 @@ static uint64_t  ids[16];           /* of the commits */
 static unsigned  ncommits, nresolves, lend_more, lent_back;
 static uint64_t  last_id, last_nonce, last_ticket, last_length;
 static uint32_t  last_crc;
-static uint64_t  last_lent, last_bay, last_place;
+static uint64_t  last_lent, last_bay, last_place, last_body;
 static unsigned  gone_count;
 
 static bool on_frame(struct channel *c, uint32_t type, struct wire *in, int *fd)
@@ -42,6 +42,7 @@ static bool on_frame(struct channel *c, uint32_t type, struct wire *in, int *fd)
         assert_true(msg_commit_get(in, &commit));
         assert_true(commit.lent != 0 || commit.bay != 0 || commit.body.n > 0);
         last_bay = commit.bay;
+        last_body = commit.body.n;
         last_place = commit.place;
         last_id = ids[ncommits % 16] = commit.id;
         last_nonce = commit.nonce;
@@ -572,6 +573,54 @@ static void what_lies_in_the_bay_of_a_dead_queue_is_asked_for_by_its_old_name(vo
     munmap(next, BAY_BYTES);
 }
 
+static void feed_small(void)
+{
+    script_feed(&w, SLICE_LIT("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"));
+    buf_clear(&w.out);
+    script_feed(&w, SLICE_LIT("Subject: small\r\n\r\nwords\r\n.\r\n"));
+    turn();
+}
+
+static void a_small_body_goes_over_the_shelf(void **state)
+{
+    char *bay;
+
+    (void)state;
+    welcome(0);
+    bay = share(81);
+    feed_small();
+    assert_int_equal(ncommits, 1);
+    assert_true(last_bay == 81 && last_lent == 0 && last_place >= BAY_SLOTS * BODY_SHARED);
+    assert_memory_equal(bay + last_place + last_length - 7, "words\r\n", 7);
+    bay_settle(&commits.bay);
+    assert_int_equal(bay[last_place + last_length - 7], 'w');   /* it was not read yet */
+    committed(FATE_DONE, false);
+    said("250 2.0.0");
+    bay_settle(&commits.bay);
+    assert_int_equal(bay[last_place + last_length - 7], 0);
+    munmap(bay, BAY_BYTES);
+}
+
+static void what_lay_on_the_shelf_of_a_dead_queue_is_told_again_whole(void **state)
+{
+    char *bay;
+
+    (void)state;
+    welcome(0);
+    bay = share(82);
+    feed_small();
+    assert_true(last_bay == 82);
+    channel_close(other, NULL);
+    turn();
+    welcome(0);
+    turn();
+    assert_int_equal(ncommits, 2);
+    assert_true(last_bay == 0 && last_length == 0 && last_body > 0);
+    committed(FATE_DONE, false);
+    said("250 2.0.0");
+    munmap(bay, BAY_BYTES);
+}
+
 static void a_bay_that_is_none_costs_the_queue_its_channel(void **state)
 {
     int fd = memfd_create("small", MFD_CLOEXEC);
@@ -746,6 +795,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_medium_body_lies_in_the_bay_until_the_queue_answers, begin, end),
         cmocka_unit_test_setup_teardown(a_slot_is_the_queues_until_it_answers_whoever_has_left, begin, end),
         cmocka_unit_test_setup_teardown(what_lies_in_the_bay_of_a_dead_queue_is_asked_for_by_its_old_name, begin, end),
+        cmocka_unit_test_setup_teardown(a_small_body_goes_over_the_shelf, begin, end),
+        cmocka_unit_test_setup_teardown(what_lay_on_the_shelf_of_a_dead_queue_is_told_again_whole,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(a_bay_that_is_none_costs_the_queue_its_channel, begin, end),
         cmocka_unit_test_setup_teardown(a_session_waits_for_a_file_and_gives_back_what_it_does_not_need,
                                         begin, end),

@@ -18,7 +18,7 @@
 
 enum {
     SAID_MAX = 128 << 10, PENDING_MAX = 256 << 10,
-    HEADER = 5, BODY_MAX = BRISK_RECORD + 256, SHARE = 32,
+    BODY_MAX = BRISK_RECORD + 256,
 };
 enum { CHANGE_CIPHER = 20, ALERT = 21, HANDSHAKE = 22, DATA = 23 };        /* records */
 enum { ECDSA_P256_SHA256 = 0x0403, RSA_PSS_SHA256 = 0x0804 };              /* signatures */
@@ -131,15 +131,15 @@ static bool secret_next(unsigned char secret[BRISK_HASH], struct slice new)
 
 /* shared_make - with the share of the server, and ours, which is not needed any more */
 
-static bool shared_make(struct brisk *b, struct slice share, unsigned char shared[SHARE])
+static bool shared_make(struct brisk *b, struct slice share, unsigned char shared[BRISK_SHARE])
 {
     EVP_PKEY *theirs = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL,
                                                    (const unsigned char *)share.p, share.n);
     EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(b->share, NULL);
-    size_t n = SHARE;
+    size_t n = BRISK_SHARE;
     bool made = theirs != NULL && c != NULL && EVP_PKEY_derive_init(c) == 1
                 && EVP_PKEY_derive_set_peer_ex(c, theirs, 0) == 1
-                && EVP_PKEY_derive(c, shared, &n) == 1 && n == SHARE;
+                && EVP_PKEY_derive(c, shared, &n) == 1 && n == BRISK_SHARE;
 
     EVP_PKEY_CTX_free(c);
     EVP_PKEY_free(theirs);
@@ -151,11 +151,11 @@ static bool shared_make(struct brisk *b, struct slice share, unsigned char share
 static bool secrets_make(struct brisk *b, struct slice share)
 {
     static const unsigned char nothing[BRISK_HASH];
-    unsigned char shared[SHARE];
+    unsigned char shared[BRISK_SHARE];
 
     return shared_make(b, share, shared)
            && brisk_hmac(nothing, secret_view(nothing), b->secret)
-           && secret_next(b->secret, slice_of((char *)shared, SHARE))
+           && secret_next(b->secret, slice_of((char *)shared, BRISK_SHARE))
            && derive(b, "c hs traffic", b->ours) && derive(b, "s hs traffic", b->theirs)
            && brisk_keys_make(&b->writes, b->ours) && brisk_keys_make(&b->reads, b->theirs);
 }
@@ -242,7 +242,7 @@ static bool on_server_hello(struct brisk *b, struct slice body, size_t whole)
     }
     if (c.bad || extensions.bad || version != 0x0303 || !new || suite != 0x1301)
         return fail(b, "the server does not choose TLS 1.3 with TLS_AES_128_GCM_SHA256");
-    if (cursor_number(&share, 2) != X25519 || (share.in = cursor_run(&share, 2)).n != SHARE || share.bad)
+    if (cursor_number(&share, 2) != X25519 || (share.in = cursor_run(&share, 2)).n != BRISK_SHARE || share.bad)
         return fail(b, "the server does not choose X25519");
     b->heard += whole;
     return secrets_make(b, share.in) || fail(b, "no secrets can be made of the server's share");
@@ -437,7 +437,7 @@ static bool record_next(struct brisk *b)
         taken = fail(b, "a record is not sealed as it should be");
     else
         taken = record_take(b, type, body);
-    buf_drop(&b->in, HEADER + n);
+    buf_drop(&b->in, BRISK_HEADER + n);
     return taken;
 }
 

@@ -14,7 +14,8 @@
 #include <openssl/evp.h>
 #include "base/buf.h"
 
-enum { BRISK_HASH = 32, BRISK_KEY = 16, BRISK_IV = 12, BRISK_RECORD = 16 << 10 };
+enum { BRISK_HASH = 32, BRISK_KEY = 16, BRISK_IV = 12, BRISK_SHARE = 32 /* X25519 */,
+       BRISK_HEADER = 5 /* of a record */, BRISK_RECORD = 16 << 10 };
 
 enum brisk_state { BRISK_HANDSHAKE, BRISK_OPEN, BRISK_ENDED, BRISK_FAILED };
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "cli/brisk.h"
 
-enum { HELLO_MAX = 512, NAME_BYTES = 255, SHARE = 32 };
+enum { HELLO_MAX = 512, NAME_BYTES = 255 };
 
 static void put_number(struct buf *to, size_t n, size_t bytes)
 {
@@ -92,7 +92,7 @@ void brisk_forget(void)
 
 bool brisk_hello(struct brisk *b, const char *name)
 {
-    unsigned char random[32], share[SHARE];
+    unsigned char random[32], share[BRISK_SHARE];
     size_t n = sizeof share;
 
     b->share = share_take();

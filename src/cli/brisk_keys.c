@@ -2,7 +2,7 @@
 #include <openssl/err.h>
 #include "cli/brisk.h"
 
-enum { BLOCK = 64, TAG = 16, HEADER = 5, LABEL_MAX = 32 };
+enum { BLOCK = 64, TAG = 16, LABEL_MAX = 32 };
 
 /* tools_make - nothing is given back: it is as long-lived as the process */
 
@@ -118,25 +118,25 @@ static bool record_seal(struct brisk_keys *k, unsigned char *p, size_t n)
 
     nonce_next(k, nonce);
     return EVP_EncryptInit_ex2(c, NULL, k->key, nonce, NULL) == 1
-           && EVP_EncryptUpdate(c, NULL, &some, p, HEADER) == 1
-           && EVP_EncryptUpdate(c, p + HEADER, &some, p + HEADER, (int)n) == 1
-           && EVP_EncryptFinal_ex(c, p + HEADER + n, &some) == 1
-           && EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, TAG, p + HEADER + n) == 1;
+           && EVP_EncryptUpdate(c, NULL, &some, p, BRISK_HEADER) == 1
+           && EVP_EncryptUpdate(c, p + BRISK_HEADER, &some, p + BRISK_HEADER, (int)n) == 1
+           && EVP_EncryptFinal_ex(c, p + BRISK_HEADER + n, &some) == 1
+           && EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, TAG, p + BRISK_HEADER + n) == 1;
 }
 
 bool brisk_record(struct brisk_keys *k, uint8_t type, struct slice plain, struct buf *out)
 {
     size_t n = plain.n + 1, body = n + TAG;
-    char *p = buf_room(out, HEADER + body);
+    char *p = buf_room(out, BRISK_HEADER + body);
 
     if (p == NULL)
         return false;
-    memcpy(p, (char[]){ 23, 3, 3, (char)(body >> 8), (char)body }, HEADER);
-    memcpy(p + HEADER, plain.p, plain.n);
-    p[HEADER + plain.n] = (char)type;
+    memcpy(p, (char[]){ 23, 3, 3, (char)(body >> 8), (char)body }, BRISK_HEADER);
+    memcpy(p + BRISK_HEADER, plain.p, plain.n);
+    p[BRISK_HEADER + plain.n] = (char)type;
     if (!record_seal(k, (unsigned char *)p, n))
         return false;
-    buf_added(out, HEADER + body);
+    buf_added(out, BRISK_HEADER + body);
     return true;
 }
 
@@ -152,7 +152,7 @@ bool brisk_unseal(struct brisk_keys *k, const char header[5], struct slice *body
     n -= TAG;
     nonce_next(k, nonce);
     if (EVP_DecryptInit_ex2(c, NULL, k->key, nonce, NULL) != 1
-        || EVP_DecryptUpdate(c, NULL, &some, (const unsigned char *)header, HEADER) != 1
+        || EVP_DecryptUpdate(c, NULL, &some, (const unsigned char *)header, BRISK_HEADER) != 1
         || EVP_DecryptUpdate(c, p, &some, p, (int)n) != 1
         || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG, p + n) != 1
         || EVP_DecryptFinal_ex(c, p + n, &some) != 1) {

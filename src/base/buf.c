@@ -88,14 +88,9 @@ bool buf_printf(struct buf *b, const char *fmt, ...)
     return true;
 }
 
-char *buf_room(struct buf *b, size_t n)
+char *buf_room_more(struct buf *b, size_t n)
 {
     return make_room(b, n) ? b->p + b->start + b->n : NULL;
-}
-
-void buf_added(struct buf *b, size_t n)
-{
-    b->n += n;
 }
 
 void buf_drop(struct buf *b, size_t n)

@@ -23,7 +23,7 @@ struct buf {
 #define BUF_PAGED(limit) ((struct buf){ .max = (limit), .paged = true })
 
 /* buf_put - append bytes, all or nothing; nothing once full. False: full.
- * buf_put_more is the rest of it, for when there is no room yet. */
+ * buf_put_more (as buf_room_more below) is the rest of it, for when there is no room yet. */
 bool buf_put_more(struct buf *b, const char *p, size_t n);
 
 static inline bool buf_put(struct buf *b, const char *p, size_t n)
@@ -50,8 +50,19 @@ bool buf_printf(struct buf *b, const char *fmt, ...)
 
 /* buf_room - at least n writable bytes after the content, or NULL (and full).
  * What was written there becomes content with buf_added(). */
-char *buf_room(struct buf *b, size_t n);
-void  buf_added(struct buf *b, size_t n);
+char *buf_room_more(struct buf *b, size_t n);
+
+static inline char *buf_room(struct buf *b, size_t n)
+{
+    if (b->full || n == 0 || n > b->cap - b->start - b->n || b->n + n > b->max)
+        return buf_room_more(b, n);
+    return b->p + b->start + b->n;
+}
+
+static inline void buf_added(struct buf *b, size_t n)
+{
+    b->n += n;
+}
 
 /* buf_view - the content; valid until the buffer is next changed */
 static inline struct slice buf_view(const struct buf *b)

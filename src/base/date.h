@@ -8,7 +8,7 @@
 #pragma once
 #include "base/slice.h"
 
-enum { DATE_TEXT = 40 };
+enum { DATE_TEXT = 40, DATE_STAMP_MS = sizeof "2026-11-22T01:02:03.045Z" - 1 };
 
 /* date_text - RFC 5322 §3.3, in UTC: "Sun, 22 Nov 2026 01:02:03 +0000", with a
  * NUL; before 1970 counts as 1970. Returns text. */

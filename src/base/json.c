@@ -47,20 +47,33 @@ static bool wants_comma(const struct buf *out)
     return last != '{' && last != '[' && last != '\n';
 }
 
-/* name - what stands before a value */
+enum { MARKS = 6 };     /* comma, quotes and colon of the key, quotes of the value */
 
-static void name(struct buf *out, const char *key)
+/* put_name - what stands before a value, for which there is room; where the value goes */
+
+static char *put_name(char *p, const struct buf *out, struct slice key)
 {
     if (wants_comma(out))
-        buf_put(out, ",", 1);
-    if (key != NULL) {
-        buf_put(out, "\"", 1);
-        buf_puts(out, key);
-        buf_put(out, "\":", 2);
-    }
+        *p++ = ',';
+    if (key.p == NULL)
+        return p;
+    *p++ = '"';
+    memcpy(p, key.p, key.n);
+    p += key.n;
+    *p++ = '"';
+    *p++ = ':';
+    return p;
 }
 
-void json_put_open(struct buf *out, const char *key, char bracket)
+static void name(struct buf *out, struct slice key)
+{
+    char *room = buf_room(out, key.n + MARKS);
+
+    if (room != NULL)
+        buf_added(out, (size_t)(put_name(room, out, key) - room));
+}
+
+void json_open(struct buf *out, struct slice key, char bracket)
 {
     name(out, key);
     buf_put(out, &bracket, 1);
@@ -71,43 +84,32 @@ void json_put_close(struct buf *out, char bracket)
     buf_put(out, &bracket, 1);
 }
 
-/* put_plain - a member whose text needs no escape, as nearly all are: in one piece.
- * False: nothing was written. */
-
-static bool put_plain(struct buf *out, const char *key, struct slice value)
+void json_plain(struct buf *out, struct slice key, struct slice value)
 {
-    size_t n = key != NULL ? strlen(key) : 0;
-    char *room = utf8_plain(value) == value.n ? buf_room(out, n + value.n + 6) : NULL, *p = room;
+    char *room = buf_room(out, key.n + value.n + MARKS), *p;
 
-    if (p == NULL)
-        return false;
-    if (wants_comma(out))
-        *p++ = ',';
-    if (key != NULL) {
-        *p++ = '"';
-        memcpy(p, key, n);
-        p += n;
-        *p++ = '"';
-        *p++ = ':';
-    }
+    if (room == NULL)
+        return;
+    p = put_name(room, out, key);
     *p++ = '"';
     if (value.n > 0)
         memcpy(p, value.p, value.n);
     p += value.n;
     *p++ = '"';
     buf_added(out, (size_t)(p - room));
-    return true;
 }
 
-void json_put_text(struct buf *out, const char *key, struct slice value)
+void json_text(struct buf *out, struct slice key, struct slice value)
 {
-    if (put_plain(out, key, value))
+    if (utf8_plain(value) == value.n) {     /* as nearly all are */
+        json_plain(out, key, value);
         return;
+    }
     name(out, key);
     json_put_string(out, value);
 }
 
-void json_put_number(struct buf *out, const char *key, int64_t value)
+void json_number(struct buf *out, struct slice key, int64_t value)
 {
     char text[DIGITS_TEXT];
 

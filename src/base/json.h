@@ -11,12 +11,35 @@
  * not UTF-8 every octet above 127 becomes '?'. */
 void json_put_string(struct buf *out, struct slice s);
 
-/* json_put_open - '{' or '[', as the member `key` of the object or (NULL) an element;
+/* json_open - '{' or '[', as the member `key` of the object or ({ 0 }) an element;
  * json_put_close - the matching one */
-void json_put_open(struct buf *out, const char *key, char bracket);
+void json_open(struct buf *out, struct slice key, char bracket);
 void json_put_close(struct buf *out, char bracket);
 
 /* A key is ours: it needs no escape.
- * json_put_text, json_put_number - a member of the object, or (key NULL) an element of the array */
-void json_put_text(struct buf *out, const char *key, struct slice value);
-void json_put_number(struct buf *out, const char *key, int64_t value);
+ * json_text, json_number - a member of the object, or (key { 0 }) an element of the array;
+ * json_plain - the same of a text that needs no escape either */
+void json_text(struct buf *out, struct slice key, struct slice value);
+void json_plain(struct buf *out, struct slice key, struct slice value);
+void json_number(struct buf *out, struct slice key, int64_t value);
+
+/* The same with the key, or NULL, as a literal: its length is known when this is compiled. */
+static inline void json_put_open(struct buf *out, const char *key, char bracket)
+{
+    json_open(out, slice_cstr(key), bracket);
+}
+
+static inline void json_put_text(struct buf *out, const char *key, struct slice value)
+{
+    json_text(out, slice_cstr(key), value);
+}
+
+static inline void json_put_plain(struct buf *out, const char *key, struct slice value)
+{
+    json_plain(out, slice_cstr(key), value);
+}
+
+static inline void json_put_number(struct buf *out, const char *key, int64_t value)
+{
+    json_number(out, slice_cstr(key), value);
+}

@@ -122,6 +122,8 @@ size_t utf8_plain(struct slice s)
 
     while (n + 8 <= s.n && plain_word(s.p + n))
         n += 8;
+    if (n > 0 && n + 8 > s.n && plain_word(s.p + s.n - 8))
+        return s.n;             /* the last few, with some that were seen already */
     while (n < s.n && is_plain(s.p[n]))
         n++;
     return n;

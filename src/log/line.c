@@ -14,23 +14,6 @@ enum {
     PROCESS = 40,       /* octets of its name that are shown */
 };
 
-/* room - bytes left before TAIL, of which a closing quote may have taken one */
-
-static size_t room(const struct log_out *o)
-{
-    return o->n < o->max ? o->max - o->n : 0;
-}
-
-bool log_put(struct log_out *o, struct slice s)
-{
-    if (s.n > room(o))
-        return false;
-    if (s.n > 0)
-        memcpy(o->p + o->n, s.p, s.n);
-    o->n += s.n;
-    return true;
-}
-
 /* harmful - code points that end a line, move a terminal's cursor or turn the
  * direction of writing, so that a line shows something else than it says */
 
@@ -106,8 +89,8 @@ void log_put_escaped(struct log_out *o, struct slice s, bool json)
     do {
         size_t n = utf8_plain(s);
 
-        if (n > room(o))
-            n = room(o);
+        if (n > log_room(o))
+            n = log_room(o);
         log_put(o, slice_first(s, n));
         s = slice_from(s, n);
     } while (s.n > 0 && put_character(o, &s, json));
@@ -131,6 +114,25 @@ static void put_text(struct log_out *o, struct slice s, bool json)
     o->p[o->n++] = '"';             /* in the room of TAIL */
 }
 
+/* put_mark - what stands here in JSON, or in text */
+
+static inline void put_mark(struct log_out *o, bool json, struct slice in_json, struct slice in_text)
+{
+    if (json)
+        log_put(o, in_json);
+    else
+        log_put(o, in_text);
+}
+
+static void put_id(struct log_out *o, uint64_t id, bool json)
+{
+    char text[ID_TEXT + 1];
+
+    put_mark(o, json, SLICE_LIT("\""), SLICE_LIT(""));
+    log_put(o, slice_of(id_text(id, text), ID_TEXT));
+    put_mark(o, json, SLICE_LIT("\""), SLICE_LIT(""));
+}
+
 /* put_value - the text of one value into the line */
 
 static void put_value(struct log_out *o, const struct log_field *f, bool json)
@@ -145,7 +147,7 @@ static void put_value(struct log_out *o, const struct log_field *f, bool json)
         log_put(o, digits_text(f->number, text));
         break;
     case LF_KIND_ID:
-        put_text(o, slice_cstr(id_text(f->id, text)), json);
+        put_id(o, f->id, json);
         break;
     }
 }
@@ -156,14 +158,31 @@ static void put_value(struct log_out *o, const struct log_field *f, bool json)
 static void put_field(struct log_out *o, const struct log_field *f, bool json)
 {
     enum { LEAST = 32 };            /* room for a number, an id, or a word of text */
-    struct slice key = slice_cstr(f->key);
 
-    if (room(o) < key.n + 4 + LEAST)
+    if (log_room(o) < f->key.n + 4 + LEAST)
         return;
-    log_put(o, json ? SLICE_LIT(",\"") : SLICE_LIT(" "));
-    log_put(o, key);
-    log_put(o, json ? SLICE_LIT("\":") : SLICE_LIT("="));
+    put_mark(o, json, SLICE_LIT(",\""), SLICE_LIT(" "));
+    log_put(o, f->key);
+    put_mark(o, json, SLICE_LIT("\":"), SLICE_LIT("="));
     put_value(o, f, json);
+}
+
+/* name_of - in lower case, made when it is first wanted */
+
+static struct slice name_of(enum event event)
+{
+    static const char *const upper[] = {
+#define E(NAME, level, help) [EVENT_##NAME] = #NAME,
+        EVENTS(E)
+#undef E
+    };
+    static struct { char text[24]; size_t n; } lower[EVENT_COUNT];
+
+    assert(event < EVENT_COUNT);
+    if (lower[event].n == 0)
+        for (size_t i = 0; upper[event][i] != '\0' && i < sizeof lower[event].text - 1; i++)
+            lower[event].text[lower[event].n++] = ascii_lower(upper[event][i]);
+    return slice_of(lower[event].text, lower[event].n);
 }
 
 static void put_head(struct log_out *o, bool json, int64_t wall_ms,
@@ -171,16 +190,15 @@ static void put_head(struct log_out *o, bool json, int64_t wall_ms,
 {
     char number[DIGITS_TEXT], stamp[DATE_TEXT];
 
-    if (json)
-        log_put(o, SLICE_LIT("{\"time\":\""));
-    log_put(o, slice_cstr(date_stamp_ms(wall_ms, stamp)));
-    log_put(o, json ? SLICE_LIT("\",\"process\":\"") : SLICE_LIT(" "));
+    put_mark(o, json, SLICE_LIT("{\"time\":\""), SLICE_LIT(""));
+    log_put(o, slice_of(date_stamp_ms(wall_ms, stamp), DATE_STAMP_MS));
+    put_mark(o, json, SLICE_LIT("\",\"process\":\""), SLICE_LIT(" "));
     log_put(o, slice_first(slice_cstr(process), PROCESS));
-    log_put(o, json ? SLICE_LIT("\",\"pid\":") : SLICE_LIT("["));
+    put_mark(o, json, SLICE_LIT("\",\"pid\":"), SLICE_LIT("["));
     log_put(o, digits_text(pid, number));
-    log_put(o, json ? SLICE_LIT(",\"event\":\"") : SLICE_LIT("] "));
-    log_put(o, slice_cstr(event_name(event)));
-    log_put(o, json ? SLICE_LIT("\"") : SLICE_LIT(""));
+    put_mark(o, json, SLICE_LIT(",\"event\":\""), SLICE_LIT("] "));
+    log_put(o, name_of(event));
+    put_mark(o, json, SLICE_LIT("\""), SLICE_LIT(""));
 }
 
 size_t log_line(char *line, size_t size, bool json, int64_t wall_ms, const char *process,
@@ -200,18 +218,5 @@ size_t log_line(char *line, size_t size, bool json, int64_t wall_ms, const char 
 
 const char *event_name(enum event event)
 {
-    static const char *const upper[] = {
-#define E(NAME, level, help) [EVENT_##NAME] = #NAME,
-        EVENTS(E)
-#undef E
-    };
-    static char lower[EVENT_COUNT][24];
-    char *name;
-
-    assert(event < EVENT_COUNT);
-    name = lower[event];
-    if (name[0] == '\0')
-        for (size_t i = 0; upper[event][i] != '\0' && i < sizeof lower[event] - 1; i++)
-            name[i] = ascii_lower(upper[event][i]);
-    return name;
+    return name_of(event).p;
 }

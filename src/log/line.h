@@ -15,8 +15,22 @@ struct log_out {
     size_t n, max;
 };
 
+/* log_room - how many bytes may still be put */
+static inline size_t log_room(const struct log_out *o)
+{
+    return o->n < o->max ? o->max - o->n : 0;
+}
+
 /* log_put - append all of s or nothing; false: nothing */
-bool log_put(struct log_out *o, struct slice s);
+static inline bool log_put(struct log_out *o, struct slice s)
+{
+    if (s.n > log_room(o))
+        return false;
+    if (s.n > 0)
+        memcpy(o->p + o->n, s.p, s.n);
+    o->n += s.n;
+    return true;
+}
 
 /* utf8_length - bytes of the well-formed and harmless UTF-8 character at the
  * front of s; 0 if there is none. *code: the code point, also when it is well

@@ -71,16 +71,16 @@ enum event {
 /* A field of a line. Make them with the macros below. */
 struct log_field {
     enum { LF_KIND_TEXT, LF_KIND_NUMBER, LF_KIND_ID } kind;
-    const char  *key;
+    struct slice key;
     struct slice text;
     int64_t      number;
     uint64_t     id;
 };
 
-#define LF_TEXT(k, slice_)  ((struct log_field){ .kind = LF_KIND_TEXT, .key = (k), .text = (slice_) })
+#define LF_TEXT(k, slice_)  ((struct log_field){ .kind = LF_KIND_TEXT, .key = slice_cstr(k), .text = (slice_) })
 #define LF_STR(k, cstr)     LF_TEXT(k, slice_cstr(cstr))
-#define LF_NUM(k, n_)       ((struct log_field){ .kind = LF_KIND_NUMBER, .key = (k), .number = (int64_t)(n_) })
-#define LF_ID(k, id_)       ((struct log_field){ .kind = LF_KIND_ID, .key = (k), .id = (id_) })
+#define LF_NUM(k, n_)       ((struct log_field){ .kind = LF_KIND_NUMBER, .key = slice_cstr(k), .number = (int64_t)(n_) })
+#define LF_ID(k, id_)       ((struct log_field){ .kind = LF_KIND_ID, .key = slice_cstr(k), .id = (id_) })
 
 /* log_event - write one line: log_event(EVENT_ACCEPT, LF_ID("id", id), LF_NUM("size", n)) */
 #define log_event(event, ...)                                                \

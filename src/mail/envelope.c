@@ -1,13 +1,28 @@
 /* envelope.c - envelopes to bytes and back, every bound checked on the way back. */
 #include "mail/envelope.h"
 
+/* harmless - of eight octets: is none of them below 16, as NUL, CR and LF are? */
+
+static bool harmless(const char *p)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t w;
+
+    memcpy(&w, p, sizeof w);
+    return ((w - ones * 16) & ~w & ones << 7) == 0;
+}
+
 static bool text_ok(struct slice s)
 {
-    bool bad = s.n > ENVELOPE_FIELD;
+    size_t n = 0;
 
-    for (size_t i = 0; i < s.n && !bad; i++)    /* most are short: one look is the least */
-        bad = s.p[i] == '\0' || s.p[i] == '\r' || s.p[i] == '\n';
-    return !bad;
+    while (n + 8 <= s.n && harmless(s.p + n))
+        n += 8;
+    if (n > 0 && n + 8 > s.n && harmless(s.p + s.n - 8))
+        n = s.n;                /* the last few, with some that were seen already */
+    while (n < s.n && s.p[n] != '\0' && s.p[n] != '\r' && s.p[n] != '\n')
+        n++;
+    return n == s.n && s.n <= ENVELOPE_FIELD;
 }
 
 static const char *const extra_names[EXTRA_COUNT] = {
@@ -79,8 +94,6 @@ bool recipient_next(struct wire *w, struct recipient *m)
     if (w->bad || w->in.n == 0)
         return false;
     RECIPIENT_FIELDS(GET)
-    if (!w->bad && !recipient_ok(m))
-        w->bad = true;
     return !w->bad;
 }
 
@@ -95,7 +108,7 @@ static bool rcpts_ok(const struct envelope *e)
     struct recipient r;
     uint32_t n = 0;
 
-    while (n < e->nrcpts && recipient_next(&w, &r))
+    while (n < e->nrcpts && recipient_next(&w, &r) && recipient_ok(&r))
         n++;
     return n > 0 && n == e->nrcpts && wire_done(&w);
 }

@@ -112,6 +112,6 @@ bool envelope_get(struct slice bytes, struct envelope *e);
 /* recipient_put - append one recipient to a buffer that becomes `rcpts` */
 void recipient_put(struct wire *w, const struct recipient *r);
 
-/* recipient_next - read the next of `rcpts`; start with wire_reader(e->rcpts).
- * False at the end (or when bad). */
+/* recipient_next - read the next of `rcpts`, which envelope_get() has checked or we have
+ * made; start with wire_reader(e->rcpts). False at the end (or when bad). */
 bool recipient_next(struct wire *w, struct recipient *r);

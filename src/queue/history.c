@@ -142,16 +142,16 @@ void history_close(struct history *h)
 /* A line is written behind those that have gathered; one that is too long, or
  * for which there is no memory, is taken back. */
 
-static struct buf *begin(struct queue *q, uint64_t id, const char *event)
+static struct buf *begin(struct queue *q, uint64_t id, struct slice event)
 {
     char name[ID_TEXT + 1], time[DATE_TEXT];
     struct buf *line = &q->history->out;
 
     q->history->line = line->n;
     json_put_open(line, NULL, '{');
-    json_put_text(line, "id", slice_of(id_text(id, name), ID_TEXT));
-    json_put_text(line, "time", slice_cstr(date_stamp_ms(q->wall, time)));
-    json_put_text(line, "event", slice_cstr(event));
+    json_put_plain(line, "id", slice_of(id_text(id, name), ID_TEXT));
+    json_put_plain(line, "time", slice_of(date_stamp_ms(q->wall, time), DATE_STAMP_MS));
+    json_put_plain(line, "event", event);
     return line;
 }
 
@@ -191,7 +191,7 @@ void history_received(struct queue *q, uint64_t id, struct slice envelope, uint6
 
     if (q->history == NULL || !envelope_get(envelope, &e))
         return;
-    line = begin(q, id, "received");
+    line = begin(q, id, SLICE_LIT("received"));
     json_put_text(line, "sender", e.sender);
     put_recipients(line, &e);
     json_put_number(line, "size", (int64_t)size);
@@ -209,7 +209,7 @@ void history_attempt(struct queue *q, uint64_t id, const struct history_attempt 
 
     if (q->history == NULL)
         return;
-    line = begin(q, id, event_name(a->event));
+    line = begin(q, id, slice_cstr(event_name(a->event)));
     put(line, "recipient", a->recipient);
     put(line, "host", a->host);
     if (a->outcome->code != 0)
@@ -227,7 +227,7 @@ void history_removed(struct queue *q, uint64_t id, const char *by)
 {
     if (q->history == NULL)
         return;
-    put(begin(q, id, "removed"), "by", slice_cstr(by));
+    put(begin(q, id, SLICE_LIT("removed")), "by", slice_cstr(by));
     end(q->history);
 }
 
@@ -237,7 +237,7 @@ void history_note(struct queue *q, uint64_t id, enum event event, struct slice a
 
     if (q->history == NULL)
         return;
-    line = begin(q, id, event_name(event));
+    line = begin(q, id, slice_cstr(event_name(event)));
     if (event == EVENT_EXPIRED) {
         put(line, "recipient", a);
         put(line, "text", b);

@@ -119,10 +119,10 @@ void log_fields(enum event event, const struct log_field *f, size_t n)
     printf("%10.3f %d", (double)sim.wall / 1000, (int)event);
     for (size_t i = 0; i < n; i++)
         if (f[i].kind == LF_KIND_TEXT)
-            printf(" %s=%.*s", f[i].key, SLICE(f[i].text));
+            printf(" %.*s=%.*s", SLICE(f[i].key), SLICE(f[i].text));
         else
-            printf(" %s=%lld", f[i].key, f[i].kind == LF_KIND_ID ? (long long)f[i].id
-                                                                  : (long long)f[i].number);
+            printf(" %.*s=%lld", SLICE(f[i].key),
+                   f[i].kind == LF_KIND_ID ? (long long)f[i].id : (long long)f[i].number);
     printf("\n");
 }
 

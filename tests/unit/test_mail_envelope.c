@@ -103,6 +103,26 @@ static void what_could_harm_is_refused(void **state)
     buf_free(&out);
 }
 
+static void what_could_harm_is_found_wherever_it_stands(void **state)
+{
+    struct buf out = BUF(ENVELOPE_MAX);
+    struct recipient r = { .address = SLICE_LIT("x@y") };
+    struct envelope e = sample(), back;
+    char text[20];
+
+    (void)state;
+    for (size_t n = 1; n <= sizeof text; n++)
+        for (size_t at = 0; at < n; at++)
+            for (int c = 0; c < 256; c++) {
+                memset(text, 'x', sizeof text);
+                text[at] = (char)c;
+                e.helo = slice_of(text, n);
+                assert_int_equal(envelope_get(encode(&out, &e, &r, 1), &back),
+                                 c != '\0' && c != '\r' && c != '\n');
+            }
+    buf_free(&out);
+}
+
 static void extra_holds_pairs_of_texts(void **state)
 {
     struct buf out = BUF(ENVELOPE_MAX), extra = BUF(1000);
@@ -129,6 +149,7 @@ int main(void)
         cmocka_unit_test(what_was_put_is_got),
         cmocka_unit_test(no_truncation_and_nothing_left_over_is_taken),
         cmocka_unit_test(what_could_harm_is_refused),
+        cmocka_unit_test(what_could_harm_is_found_wherever_it_stands),
         cmocka_unit_test(extra_holds_pairs_of_texts),
     };
 

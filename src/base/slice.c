@@ -1,18 +1,10 @@
 /* slice.c - looking at bytes without touching what lies beyond them. */
 #include "base/slice.h"
-#include "base/ascii.h"
 
-bool slice_ieq(struct slice a, struct slice b)
+bool slice_same(const char *a, const char *b, size_t n)
 {
-    return a.n == b.n && slice_istarts(a, b);
-}
-
-bool slice_istarts(struct slice s, struct slice prefix)
-{
-    if (s.n < prefix.n)
-        return false;
-    for (size_t i = 0; i < prefix.n; i++)
-        if (ascii_lower(s.p[i]) != ascii_lower(prefix.p[i]))
+    for (size_t i = 0; i < n; i++)
+        if (ascii_lower(a[i]) != ascii_lower(b[i]))
             return false;
     return true;
 }

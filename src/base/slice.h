@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include "base/ascii.h"
 
 struct slice {
     const char *p;
@@ -50,11 +51,23 @@ static inline struct slice slice_first(struct slice s, size_t n)
     return (struct slice){ s.p, n < s.n ? n : s.n };
 }
 
-/* slice_ieq - equal but for the case of ASCII letters */
-bool slice_ieq(struct slice a, struct slice b);
+/* slice_same - are the n octets of both equal but for the case of ASCII letters? */
+bool slice_same(const char *a, const char *b, size_t n);
 
-/* slice_starts - does s begin with prefix (ASCII case ignored)? */
-bool slice_istarts(struct slice s, struct slice prefix);
+/* slice_istarts - does s begin with prefix (ASCII case ignored)? A first letter answers
+ * most of what is asked of the rows of a table. */
+static inline bool slice_istarts(struct slice s, struct slice prefix)
+{
+    return s.n >= prefix.n
+        && (prefix.n == 0 || (ascii_lower(s.p[0]) == ascii_lower(prefix.p[0])
+                              && slice_same(s.p, prefix.p, prefix.n)));
+}
+
+/* slice_ieq - equal but for the case of ASCII letters */
+static inline bool slice_ieq(struct slice a, struct slice b)
+{
+    return a.n == b.n && slice_istarts(a, b);
+}
 
 /* slice_chr - where c first stands in s; s.n if nowhere */
 size_t slice_chr(struct slice s, char c);

@@ -30,12 +30,16 @@ unsigned header_count(struct slice message, struct slice name);
  * Return-Path before ours goes on top (RFC 5321 §4.4). False: out is full. */
 bool header_without(struct slice message, struct slice name, struct buf *out);
 
-/* Counting Received fields while a message streams by (loop detection,
- * RFC 5321 §6.3), in pieces as they come. All-zero to begin. */
-struct hop_counter {
+/* Fields that are counted while a message streams by: Received for loops (RFC 5321 §6.3),
+ * TLS-Required because it is seldom there to be looked at. */
+enum header_watched { WATCH_RECEIVED, WATCH_TLS_REQUIRED, WATCHED };
+enum { WATCH_NAME = 12 };               /* octets of the longest of their names */
+
+/* header_watch - the next piece of the message, in pieces as they come. All-zero to begin. */
+struct header_watch {
     unsigned state;
-    unsigned matched;       /* octets of "received" that agreed so far */
-    unsigned named;         /* octets of this line's field name so far */
-    unsigned hops;
+    size_t   named;                     /* octets of this line's field name so far */
+    char     name[WATCH_NAME];          /* the first of them */
+    unsigned count[WATCHED];
 };
-void hops_count(struct hop_counter *c, struct slice piece);
+void header_watch(struct header_watch *w, struct slice piece);

@@ -5,6 +5,7 @@
  * only on the bytes, never on where the network cut them.
  */
 #include "smtp/command.h"
+#include "smtp/scan.h"
 
 enum { ENDLESS = 65536 };   /* octets of text without an end */
 
@@ -14,22 +15,25 @@ static enum line_result finish(struct line_reader *r, enum line_result result)
     return result;
 }
 
-/* find_crlf - its place in `in`, from `from` on; in.n if it is not there */
+/* first_special - where NUL, CR or LF first stands in s; s.n if none does */
+
+static size_t first_special(struct slice s)
+{
+    bool eight = false;
+
+    return s.n > 0 ? (size_t)(scan_special(s.p, s.p + s.n, &eight) - s.p) : 0;
+}
+
+/* find_crlf - its place in `in`, from `from` on; in.n if it is not there. It mostly is the
+ * first thing of note. */
 
 static size_t find_crlf(struct slice in, size_t from)
 {
-    struct slice rest = slice_from(in, from);
-    const char *at = rest.n >= 2 ? memmem(rest.p, rest.n, "\r\n", 2) : NULL;
+    size_t at = from + first_special(slice_from(in, from));
 
-    return at != NULL ? (size_t)(at - in.p) : in.n;
-}
-
-/* clean - no NUL, CR or LF inside? */
-
-static bool clean(struct slice line)
-{
-    return slice_chr(line, '\0') == line.n && slice_chr(line, '\r') == line.n
-        && slice_chr(line, '\n') == line.n;
+    while (at < in.n && !slice_istarts(slice_from(in, at), SLICE_LIT("\r\n")))
+        at += 1 + first_special(slice_from(in, at + 1));
+    return at;
 }
 
 /* end_found - the line ends at `at`, after r->dropped octets that are gone */
@@ -45,7 +49,7 @@ static enum line_result end_found(struct line_reader *r, struct slice in, size_t
         return finish(r, LINE_ENDLESS);
     if (n + 2 > max)
         return finish(r, LINE_LONG);
-    return finish(r, clean(*line) ? LINE_OK : LINE_BAD);
+    return finish(r, first_special(*line) == line->n ? LINE_OK : LINE_BAD);
 }
 
 /* no_end - keep a last CR, for its LF may follow; drop the rest once it is too long */

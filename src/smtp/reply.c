@@ -3,16 +3,17 @@
 #include <stdio.h>
 #include "smtp/reply.h"
 #include "base/ascii.h"
-#include "base/digits.h"
 #include "base/utf8.h"
 
 #define R(NAME, code, subject, detail, text) \
-    [REPLY_##NAME] = { code, subject, detail, text },
+    [REPLY_##NAME] = { code, subject, #code, SLICE_INIT("." #subject "." #detail " "), SLICE_INIT(text) },
 
 static const struct form {
-    short       code;
-    signed char subject, detail;    /* subject BARE: no enhanced code */
-    const char *text;
+    short        code;
+    signed char  subject;       /* BARE: no enhanced code */
+    char         digits[4];     /* of the code; the first is that of the enhanced one as well */
+    struct slice status;        /* the rest of that */
+    struct slice text;
 } forms[REPLY_COUNT] = {
     SMTP_REPLIES(R)
 };
@@ -64,57 +65,64 @@ enum reply_id reply_text(struct reply *r, enum reply_id id, struct slice a, stru
 
 /* text_clean - a client's address or a filter's wording must not end our line */
 
-static size_t text_clean(char *to, const char *from, bool utf8)
+static void text_clean(char *text, size_t n, bool utf8)
 {
-    size_t all = strnlen(from, REPLY_LINE);
+    struct slice s = slice_of(text, n);
 
-    memcpy(to, from, all);
-    if (utf8 && utf8_printable(slice_of(from, all)))
-        return all;
-    for (size_t n = 0; n < all; n++)
-        if (ascii_control(to[n]) || (unsigned char)to[n] > 127)
-            to[n] = '?';
-    return all;
+    if (utf8_plain(s) == n || (utf8 && utf8_printable(s)))
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (ascii_control(text[i]) || (unsigned char)text[i] > 127)
+            text[i] = '?';
 }
 
 /* HEAD: "250-2.11.11 " */
 enum { HEAD = 12 };
 
-static char *put_number(char *to, unsigned v, char behind)
+static char *put(char *to, struct slice s)
 {
-    to = digits_put(to, v, v < 10 ? 1 : v < 100 ? 2 : 3);
-    *to++ = behind;
+    memcpy(to, s.p, s.n);
+    return to + s.n;
+}
+
+static char *put_head(char *to, const struct form *f, bool enhanced, bool last)
+{
+    to = put(to, slice_of(f->digits, 3));
+    *to++ = last ? ' ' : '-';
+    if (enhanced && f->subject != BARE) {
+        *to++ = f->digits[0];
+        to = put(to, f->status);
+    }
     return to;
 }
 
-static size_t line_head(char to[HEAD], const struct form *f, bool enhanced, bool last)
-{
-    char *p = put_number(to, (unsigned)f->code, last ? ' ' : '-');
+/* write_line - a text that r brings itself may hold anything */
 
-    if (enhanced && f->subject != BARE) {
-        p = put_number(p, (unsigned)f->code / 100, '.');
-        p = put_number(p, (unsigned)f->subject, '.');
-        p = put_number(p, (unsigned)f->detail, ' ');
-    }
-    return (size_t)(p - to);
+static void write_line(struct buf *out, const struct reply *r, struct slice text,
+                       bool enhanced, bool last)
+{
+    char *line = buf_room(out, HEAD + text.n + 2), *to;
+
+    if (line == NULL)
+        return;
+    to = put_head(line, &forms[r->id], enhanced, last);
+    memcpy(to, text.p, text.n);
+    if (r->len > 0)
+        text_clean(to, text.n, r->utf8);
+    to = put(to + text.n, SLICE_LIT("\r\n"));
+    buf_added(out, (size_t)(to - line));
 }
 
 static void write_lines(struct buf *out, const struct reply *r, bool enhanced, bool more)
 {
-    const struct form *f = &forms[r->id];
-    const char *line = r->len > 0 ? r->text : f->text;
-    const char *end = r->len > 0 ? r->text + r->len : line + strlen(line) + 1;
+    const char *line = r->text, *end = r->text + r->len, *next;
 
-    while (line < end) {
-        const char *next = line + strlen(line) + 1;
-        char bytes[HEAD + REPLY_LINE + 2];
-        size_t n = line_head(bytes, f, enhanced, next >= end && !more);
-
-        n += text_clean(bytes + n, line, r->utf8);
-        bytes[n++] = '\r';
-        bytes[n++] = '\n';
-        buf_put(out, bytes, n);
-        line = next;
+    if (r->len == 0)
+        write_line(out, r, forms[r->id].text, enhanced, !more);
+    for (; line < end; line = next) {
+        next = line + strlen(line) + 1;
+        write_line(out, r, slice_of(line, strnlen(line, REPLY_LINE)), enhanced,
+                   next >= end && !more);
     }
 }
 

@@ -6,7 +6,7 @@
 #include "smtpd/flight.h"
 
 enum {
-    SPARES     = 64,            /* kept for the next ones of any session */
+    SPARES     = 512,           /* kept for the next ones of any session, while there is work */
     KEEP_BODY  = 16 << 10,      /* bytes of a buffer that stay with a spare one */
     KEEP_OTHER = 4 << 10,
     SENDER_MAX = 1 << 10,

@@ -86,7 +86,7 @@ static void look_at_header(struct session *s)
     if (tx->header_seen)
         return;
     tx->header_seen = true;
-    if (!tx->wishes.requiretls)
+    if (!tx->wishes.requiretls && tx->watch.count[WATCH_TLS_REQUIRED] == 1)
         tx->tls_optional = wishes_tls_optional(buf_view(&s->body));
     if (s->listen->role == LISTEN_SUBMISSION && !tx->discard)
         complete(s);
@@ -205,7 +205,7 @@ static void take_piece(void *user, struct slice piece)
 
     if (s->tx->discard)
         return;
-    hops_count(&s->tx->hops, piece);
+    header_watch(&s->tx->watch, piece);
     if (!keep(s, piece))
         break_down(s);
 }
@@ -228,7 +228,7 @@ static enum reply_id verdict(const struct session *s)
         return REPLY_TOO_BIG;
     if (faults(tx) & DATA_LONG)
         return REPLY_TEXT_LINE_LONG;
-    if (tx->hops.hops > conf->limits.hops)
+    if (tx->watch.count[WATCH_RECEIVED] > conf->limits.hops)
         return REPLY_LOOPS;
     if (tx->broken)
         return REPLY_LOCAL_TROUBLE;

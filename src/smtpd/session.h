@@ -220,7 +220,7 @@ struct tx {
     unsigned          nwaiting;
     int64_t           rcpt_deadline;/* mono, ms: for the answers */
     struct data_reader data;
-    struct hop_counter hops;        /* Received fields in the text */
+    struct header_watch watch;      /* fields in the text that say what to do */
     bool              discard;      /* refused already: read on to the true end */
     bool              broken;       /* its file is lost, or could not be written */
     struct slot       slot;

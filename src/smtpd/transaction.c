@@ -67,7 +67,7 @@ bool session_envelope(const struct session *s, struct buf *out)
     envelope_put(&w, &(struct envelope){
         .arrived = tx->arrived,
         .flags = wishes_flags(s),
-        .hops = tx->hops.hops,
+        .hops = tx->watch.count[WATCH_RECEIVED],
         .sender = tx->sender,
         .client = slice_cstr(ip_text(&s->client, client)),
         .helo = s->helo,

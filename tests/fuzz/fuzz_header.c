@@ -10,14 +10,15 @@ enum { ROOM = 1 << 20 };
 
 static void header_holds(struct slice in, size_t cut)
 {
-    static const struct slice received = SLICE_INIT("Received");
+    static const struct slice received = SLICE_INIT("Received"), required = SLICE_INIT("TLS-Required");
     struct buf out = BUF(ROOM);
-    struct hop_counter c = { 0 };
+    struct header_watch w = { 0 };
 
     must(header_length(in) <= in.n);
-    hops_count(&c, slice_first(in, cut));
-    hops_count(&c, slice_from(in, cut));
-    must(c.hops == header_count(in, received));
+    header_watch(&w, slice_first(in, cut));
+    header_watch(&w, slice_from(in, cut));
+    must(w.count[WATCH_RECEIVED] == header_count(in, received));
+    must(w.count[WATCH_TLS_REQUIRED] == header_count(in, required));
     must(header_without(in, received, &out));
     must(out.n <= in.n && header_count(buf_view(&out), received) == 0);
     buf_free(&out);

@@ -63,23 +63,25 @@ static void a_field_can_be_left_out(void **state)
     buf_free(&out);
 }
 
-static void hops_are_counted_wherever_the_message_is_cut(void **state)
+static void fields_are_counted_wherever_the_message_is_cut(void **state)
 {
     const struct slice cases[] = {
         { message, sizeof message - 1 }, SLICE_LIT(""), SLICE_LIT("Received: a\r\nno field\r\nReceived: b\r\n"),
         SLICE_LIT("\r\nReceived: a\r\n"), SLICE_LIT(" Received: a\r\nReceived: a\r\n"),
         SLICE_LIT("receivedreceived: a\r\nReceive: b\r\nReceived: c"),
         SLICE_LIT("A: b\r\n Received: c\r\nReceived:\r\n Received: d\r\n\r\n"), SLICE_LIT(": x\r\nReceived: y\r\n"),
+        SLICE_LIT("TLS-Required: No\r\ntls-requireD \t: No\r\nTLS-Required2: No\r\nTLS-Require: No\r\n\r\nTLS-Required: No"),
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (size_t cut = 0; cut <= cases[i].n; cut++) {
-            struct hop_counter c = { 0 };
+            struct header_watch w = { 0 };
 
-            hops_count(&c, slice_first(cases[i], cut));
-            hops_count(&c, slice_from(cases[i], cut));
-            assert_int_equal(c.hops, header_count(cases[i], SLICE_LIT("Received")));
+            header_watch(&w, slice_first(cases[i], cut));
+            header_watch(&w, slice_from(cases[i], cut));
+            assert_int_equal(w.count[WATCH_RECEIVED], header_count(cases[i], SLICE_LIT("Received")));
+            assert_int_equal(w.count[WATCH_TLS_REQUIRED], header_count(cases[i], SLICE_LIT("TLS-Required")));
         }
 }
 
@@ -126,7 +128,7 @@ int main(void)
         cmocka_unit_test(fields_are_found_with_their_folds),
         cmocka_unit_test(the_header_ends_where_it_must),
         cmocka_unit_test(a_field_can_be_left_out),
-        cmocka_unit_test(hops_are_counted_wherever_the_message_is_cut),
+        cmocka_unit_test(fields_are_counted_wherever_the_message_is_cut),
         cmocka_unit_test(dates_are_written_as_rfc_5322_says),
         cmocka_unit_test(a_trace_field_names_who_and_when),
     };

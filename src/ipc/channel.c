@@ -350,6 +350,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         return;
     for (int i = 0; i < ROUNDS && !c->closed && n == READ_ROOM; i++) {
         n = receive_some(c);
+        if (n > 0 && i == 0 && c->stirred != NULL)
+            c->stirred(c);
         if (n > 0)
             take_frames(c);
     }

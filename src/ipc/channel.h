@@ -25,15 +25,17 @@ typedef bool channel_receive_f(struct channel *c, uint32_t type, struct wire *w,
 /* The other side has gone, or was cut off. Called once; then the channel frees itself. */
 typedef void channel_gone_f(struct channel *c, const char *why);
 
-/* All frames that were at hand have been told. */
-typedef void channel_rested_f(struct channel *c);
+/* Frames are at hand and will be told now: what they have in common, the time above all, is
+ * asked for once. Or: all of them have been told. */
+typedef void channel_turn_f(struct channel *c);
 
 struct channel {
     enum role          self, peer;
     unsigned           slot;        /* the peer's */
     void              *user;        /* the owner's */
     channel_receive_f *receive;
-    channel_rested_f  *rested;      /* or NULL */
+    channel_turn_f    *stirred;     /* before frames are told, or NULL */
+    channel_turn_f    *rested;      /* after them, or NULL */
     channel_gone_f    *gone;
     channel_gone_f    *missed;      /* told after `gone`, by a process that watches its
                                      * channels whoever owns them; or NULL */

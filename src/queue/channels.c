@@ -117,12 +117,18 @@ static const struct peer_ops ops = {
     .linkstate_done = say_linkstate_done, .exchange = say_exchange, .pending = pending,
 };
 
+static void stirred(struct channel *c)
+{
+    struct end *end = c->user;
+
+    queue_at(end->queue, clock_mono(), clock_wall());
+}
+
 static bool receive(struct channel *c, uint32_t type, struct wire *w, int *fd)
 {
     struct end *end = c->user;
     bool ok;
 
-    queue_at(end->queue, clock_mono(), clock_wall());
     ok = type == MSG_STATUS ? end->common(c, type, w, fd)
                             : queue_receive(end->queue, &end->peer, type, w, *fd);
     end->again(end->user);
@@ -154,6 +160,7 @@ void channels_add(struct queue *q, struct channel *c, void (*again)(void *user),
     end->common = common;
     end->again = again;
     end->user = user;
+    c->stirred = stirred;
     c->receive = receive;
     c->gone = gone;
     c->user = end;

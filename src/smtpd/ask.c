@@ -143,13 +143,19 @@ static bool on_resolved(struct asks *a, struct wire *w)
     return true;
 }
 
+static void stirred(struct channel *channel)
+{
+    struct asks *a = channel->user;
+
+    a->server->mono = clock_mono();
+    a->server->wall = clock_wall();
+}
+
 static bool receive(struct channel *channel, uint32_t type, struct wire *w, int *fd)
 {
     struct asks *a = channel->user;
 
     (void)fd;
-    a->server->mono = clock_mono();
-    a->server->wall = clock_wall();
     return type == MSG_RESOLVED ? on_resolved(a, w)
          : type == MSG_WHOIS_DONE ? on_whois_done(a, w)
                                 : child_receive_common(a->child, channel, type, w);
@@ -169,6 +175,7 @@ void asks_lookup(struct asks *a, struct channel *lookup)
     if (a->lookup != NULL)
         channel_close(a->lookup, NULL);
     lookup->user = a;
+    lookup->stirred = stirred;
     lookup->receive = receive;
     lookup->gone = gone;
     a->lookup = lookup;

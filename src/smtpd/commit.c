@@ -277,8 +277,6 @@ static bool receive(struct channel *channel, uint32_t type, struct wire *w, int 
 {
     struct commits *c = channel->user;
 
-    c->server->mono = clock_mono();
-    c->server->wall = clock_wall();
     switch (type) {
     case MSG_WELCOME:   return on_welcome(c, w);
     case MSG_ROOM:      return on_room(c, w);
@@ -289,6 +287,14 @@ static bool receive(struct channel *channel, uint32_t type, struct wire *w, int 
     }
     return c->other != NULL ? c->other(c->user, channel, type, w, fd)
                             : child_receive_common(c->child, channel, type, w);
+}
+
+static void stirred(struct channel *channel)
+{
+    struct commits *c = channel->user;
+
+    c->server->mono = clock_mono();
+    c->server->wall = clock_wall();
 }
 
 static void rested(struct channel *channel)
@@ -317,6 +323,7 @@ void commits_queue(struct commits *c, struct channel *queue)
     queue->user = c;
     queue->receive = receive;
     queue->gone = gone;
+    queue->stirred = stirred;
     queue->rested = rested;
     if (old != NULL)
         channel_close(old, NULL);

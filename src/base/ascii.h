@@ -14,7 +14,7 @@ static inline bool ascii_digit(char c)
 
 static inline bool ascii_alpha(char c)
 {
-    return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z';
+    return (unsigned char)((c | 0x20) - 'a') < 26;      /* 0x20 is what the cases differ by */
 }
 
 static inline bool ascii_alnum(char c)

@@ -44,17 +44,29 @@ static char *put_clock(char *to, const struct tm *t)
     return digits_put(to, (unsigned)t->tm_sec, 2);
 }
 
+static void put_date(char *p, const struct tm *t)
+{
+    p = put_name(p, days[t->tm_wday], ", ");
+    p = put_digits(p, t->tm_mday, 2, ' ');
+    p = put_name(p, months[t->tm_mon], " ");
+    p = put_digits(p, t->tm_year + 1900, 4, ' ');
+    p = put_clock(p, t);
+    memcpy(p, " +0000", sizeof " +0000");
+}
+
 char *date_text(int64_t wall_ms, char text[DATE_TEXT])
 {
-    struct tm t = split(wall_ms);
-    char *p = put_name(text, days[t.tm_wday], ", ");
+    static _Thread_local char last[DATE_TEXT];
+    static _Thread_local int64_t second = -1;
+    int64_t ms = wall_ms > 0 ? wall_ms : 0;
 
-    p = put_digits(p, t.tm_mday, 2, ' ');
-    p = put_name(p, months[t.tm_mon], " ");
-    p = put_digits(p, t.tm_year + 1900, 4, ' ');
-    p = put_clock(p, &t);
-    memcpy(p, " +0000", sizeof " +0000");
-    return text;
+    if (ms / 1000 != second) {
+        struct tm t = split(ms);
+
+        second = ms / 1000;
+        put_date(last, &t);
+    }
+    return memcpy(text, last, DATE_TEXT);
 }
 
 char *date_stamp(int64_t wall_ms, char text[DATE_TEXT])

@@ -11,7 +11,8 @@
 enum { DATE_TEXT = 40, DATE_STAMP_MS = sizeof "2026-11-22T01:02:03.045Z" - 1 };
 
 /* date_text - RFC 5322 §3.3, in UTC: "Sun, 22 Nov 2026 01:02:03 +0000", with a
- * NUL; before 1970 counts as 1970. Returns text. */
+ * NUL; before 1970 counts as 1970. Returns text. Made anew only for another second than the
+ * last one: it stands in every message. */
 char *date_text(int64_t wall_ms, char text[DATE_TEXT]);
 
 /* date_stamp - RFC 3339 §5.6, in UTC: "2026-11-22T01:02:03Z", with a NUL (HOLDUNTIL,

@@ -91,10 +91,17 @@ bool utf8_printable(struct slice s)
 
 bool utf8_ascii(struct slice s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] > 127)
-            return false;
-    return true;
+    const uint64_t tops = 0x8080808080808080u;
+    uint64_t word, all = 0;
+    size_t n = 0;
+
+    for (; n + sizeof word <= s.n; n += sizeof word) {
+        memcpy(&word, s.p + n, sizeof word);
+        all |= word;
+    }
+    for (; n < s.n; n++)
+        all |= (unsigned char)s.p[n];
+    return (all & tops) == 0;
 }
 
 static bool is_plain(char c)

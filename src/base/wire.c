@@ -21,11 +21,15 @@ void wire_put_i64(struct wire *w, int64_t v)
 
 void wire_put_bytes(struct wire *w, struct slice v)
 {
-    if (v.n > UINT32_MAX) {
+    uint32_t n = htole32((uint32_t)v.n);
+    char *to = v.n <= UINT32_MAX ? buf_room(w->out, sizeof n + v.n) : NULL;
+
+    if (to == NULL) {
         w->bad = true;
         return;
     }
-    wire_put_u32(w, (uint32_t)v.n);
-    if (!buf_put(w->out, v.p, v.n))
-        w->bad = true;
+    memcpy(to, &n, sizeof n);
+    if (v.n > 0)
+        memcpy(to + sizeof n, v.p, v.n);
+    buf_added(w->out, sizeof n + v.n);
 }

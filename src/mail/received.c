@@ -95,10 +95,12 @@ static void put_client(struct buf *out, const struct received *r)
 {
     char literal[IP_TEXT + 8];
 
+    if (r->client.family != 0)
+        ip_literal(&r->client, literal);
     if (r->helo.n > 0)
         put_word(out, r, r->helo);
     else
-        buf_puts(out, r->client.family != 0 ? ip_literal(&r->client, literal) : "localhost");
+        buf_puts(out, r->client.family != 0 ? literal : "localhost");
     if (r->client.family == 0)
         return;
     buf_puts(out, " (");
@@ -106,7 +108,7 @@ static void put_client(struct buf *out, const struct received *r)
         put_word(out, r, r->name);
         buf_puts(out, " ");
     }
-    buf_puts(out, ip_literal(&r->client, literal));
+    buf_puts(out, literal);
     buf_puts(out, ")");
     put_comment(out, "using ", r->tls);
 }
@@ -116,7 +118,7 @@ static void put_with(struct buf *out, const struct received *r)
     buf_puts(out, "\r\n\tby ");
     put_word(out, r, r->hostname);
     buf_puts(out, " with ");
-    put_word(out, r, r->protocol);
+    buf_put_slice(out, r->protocol);
     if (r->requiretls)
         buf_puts(out, " (REQUIRETLS)");
     put_comment(out, "SOLICIT=", r->solicit);

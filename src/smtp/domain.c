@@ -5,14 +5,23 @@
 
 enum { LABEL_MAX = 63, DOMAIN_MAX = 255 };
 
-static bool label_valid(struct slice label, bool underscores)
+/* label_length - octets at the front of s that a label may have */
+
+static size_t label_length(struct slice s, bool underscores)
+{
+    size_t n = 0;
+
+    while (n < s.n && (ascii_alnum(s.p[n]) || s.p[n] == '-' || (underscores && s.p[n] == '_')))
+        n++;
+    return n;
+}
+
+/* label_valid - of such octets */
+
+static bool label_valid(struct slice label)
 {
     if (label.n == 0 || label.n > LABEL_MAX)
         return false;
-    for (size_t i = 0; i < label.n; i++)
-        if (!ascii_alnum(label.p[i]) && label.p[i] != '-'
-            && !(underscores && label.p[i] == '_'))
-            return false;
     if (label.p[0] == '-' || label.p[label.n - 1] == '-')
         return false;
     return !slice_istarts(label, SLICE_LIT("xn--"))
@@ -21,17 +30,15 @@ static bool label_valid(struct slice label, bool underscores)
 
 static bool labels_valid(struct slice domain, bool underscores)
 {
-    struct slice label;
-    bool more = true;
+    size_t n = label_length(domain, underscores);
 
-    if (domain.n == 0 || domain.n > DOMAIN_MAX)
+    if (domain.n > DOMAIN_MAX)
         return false;
-    while (more) {
-        more = slice_cut(domain, '.', &label, &domain);
-        if (!label_valid(label, underscores))
-            return false;
+    while (n < domain.n && domain.p[n] == '.' && label_valid(slice_first(domain, n))) {
+        domain = slice_from(domain, n + 1);
+        n = label_length(domain, underscores);
     }
-    return true;
+    return n == domain.n && label_valid(domain);
 }
 
 bool domain_valid(struct slice domain)

@@ -283,12 +283,13 @@ static void line_wrong(struct session *s, enum line_result result)
  * recipients may come, and behind a message that is under way what does no more than begin
  * another. WAIT_CLIENT: it need not. */
 
-static enum wait must_wait(const struct session *s, enum line_result result, struct slice line)
+static enum wait must_wait(const struct session *s, enum line_result result,
+                           const struct command *c)
 {
     if (s->tx != NULL && s->tx->first != NULL
-        && (result != LINE_OK || !verb_queues(line) || s->tx->nwaiting >= RCPTS_WAITING))
+        && (result != LINE_OK || !verb_has(c, V_QUEUES) || s->tx->nwaiting >= RCPTS_WAITING))
         return WAIT_RCPTS;
-    if (session_flies(s) && (result != LINE_OK || !verb_follows(line) || !flight_room(s)))
+    if (session_flies(s) && (result != LINE_OK || !verb_has(c, V_FOLLOWS) || !flight_room(s)))
         return WAIT_COMMIT;
     return WAIT_CLIENT;
 }
@@ -308,7 +309,7 @@ static struct slice shown(struct slice line)
 
 /* line_run - carry out what came; false: it has to be kept for later */
 
-static bool line_run(struct session *s, enum line_result result, struct slice line)
+static bool line_run(struct session *s, enum line_result result, const struct command *c)
 {
     static struct reply reply;
     unsigned id;
@@ -318,9 +319,9 @@ static bool line_run(struct session *s, enum line_result result, struct slice li
         return true;
     }
     if (log_wants(EVENT_DIALOG))
-        log_event(EVENT_DIALOG, LF_ID("session", s->number), LF_TEXT("line", shown(line)));
+        log_event(EVENT_DIALOG, LF_ID("session", s->number), LF_TEXT("line", shown(c->line)));
     reply.len = 0;
-    id = verb_run(s, line, &reply);
+    id = verb_run(s, c, &reply);
     if (id == REPLY_STALL)
         return false;
     if (id != REPLY_NONE) {
@@ -336,6 +337,7 @@ static bool line_run(struct session *s, enum line_result result, struct slice li
 static size_t command_step(struct session *s, struct slice in)
 {
     struct line_reader before = s->reader;
+    struct command c = { 0 };
     struct slice line;
     size_t used;
     enum line_result result;
@@ -349,8 +351,10 @@ static size_t command_step(struct session *s, struct slice in)
         return used;
     s->input_waiting = used < in.n;
     s->deadline = s->server->mono + s->server->conf->limits.command_timeout;
-    s->wait = must_wait(s, result, line);
-    if (s->wait == WAIT_CLIENT && line_run(s, result, line))
+    if (result == LINE_OK)
+        c = verb_read(line);
+    s->wait = must_wait(s, result, &c);
+    if (s->wait == WAIT_CLIENT && line_run(s, result, &c))
         return used;
     s->reader = before;
     return 0;

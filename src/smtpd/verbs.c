@@ -134,24 +134,13 @@ bool verb_foreign(struct slice in)
     return false;
 }
 
-static bool has_flag(struct slice line, unsigned flag)
+struct command verb_read(struct slice line)
 {
-    struct slice name, args;
-    const struct verb *v;
+    struct command c = { .line = line };
 
-    command_split(line, &name, &args);
-    v = verb_find(name);
-    return v != NULL && (v->flags & flag);
-}
-
-bool verb_queues(struct slice line)
-{
-    return has_flag(line, V_QUEUES);
-}
-
-bool verb_follows(struct slice line)
-{
-    return has_flag(line, V_FOLLOWS);
+    command_split(line, &c.name, &c.args);
+    c.verb = verb_find(c.name);
+    return c;
 }
 
 /* gate - may this verb run now? REPLY_OK, or the refusal */
@@ -215,19 +204,15 @@ static enum reply_id gate(struct session *s, const struct verb *v, struct slice 
     return REPLY_OK;
 }
 
-unsigned verb_run(struct session *s, struct slice line, struct reply *r)
+unsigned verb_run(struct session *s, const struct command *c, struct reply *r)
 {
-    struct slice name, args;
-    const struct verb *v;
     enum reply_id id;
 
     s->greeted = true;
-    command_split(line, &name, &args);
-    v = verb_find(name);
-    id = gate(s, v, name, args);
+    id = gate(s, c->verb, c->name, c->args);
     if (id == REPLY_OK)
-        return v->handle(s, args, r);
-    return v != NULL && (v->flags & V_CHUNK) && verb_offered(s, v) ? bdat_refuse(s, args, id) : id;
+        return c->verb->handle(s, c->args, r);
+    return verb_has(c, V_CHUNK) && verb_offered(s, c->verb) ? bdat_refuse(s, c->args, id) : id;
 }
 
 /* Room for the parameters of extensions, beyond the 512 octets of RFC 5321. */

@@ -44,15 +44,24 @@ extern const unsigned verbs_count;
 /* verb_offered - may this client use it, now or later in this session? What HELP lists. */
 bool verb_offered(const struct session *s, const struct verb *v);
 
+/* A command line, looked at once. */
+struct command {
+    struct slice       line, name, args;
+    const struct verb *verb;        /* NULL: no verb of ours */
+};
+
+/* verb_read - what this line asks for */
+struct command verb_read(struct slice line);
+
+/* verb_has - is it a verb with this flag? */
+static inline bool verb_has(const struct command *c, enum verb_flags flag)
+{
+    return c->verb != NULL && (c->verb->flags & flag);
+}
+
 /* verb_run - carry out one command line: the reply's name, REPLY_NONE or
  * REPLY_STALL. *r has its text. */
-unsigned verb_run(struct session *s, struct slice line, struct reply *r);
-
-/* verb_queues - may this line's reply wait behind earlier ones (RCPT)? */
-bool verb_queues(struct slice line);
-
-/* verb_follows - may this line run behind messages that are yet to become durable? */
-bool verb_follows(struct slice line);
+unsigned verb_run(struct session *s, const struct command *c, struct reply *r);
 
 /* verb_line_max - how long the line at the front of `in` may be, with its CRLF: some
  * commands need more than others (RFC 5321 §4.5.3.1.4 and each extension's §) */

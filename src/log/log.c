@@ -94,7 +94,7 @@ static bool within_rate(enum log_level level)
 
     if (conf.per_second == 0)
         return true;
-    now = clock_mono() / 1000;
+    now = clock_second();
     if (now != second) {
         second = now;
         this_second = 0;

@@ -39,6 +39,7 @@ struct shell {
     bool          chored, wanted, work;
     struct thrift thrift;
     int64_t       looked;       /* mono, ms: for it */
+    int64_t       armed;        /* mono, ms: when the timer goes off; 0: it does not */
     int64_t       drain_until;
 };
 
@@ -128,6 +129,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct shell *s = timer->data;
 
+    s->armed = 0;
     s->work = true;
     uv_idle_start(&s->idle, nothing);
 }
@@ -148,10 +150,15 @@ static void settle(struct shell *s)
     thrift_return();
 }
 
+/* arm - the timer for the core's next work; most turns leave it as it is */
+
 static void arm(struct shell *s)
 {
-    int64_t wait = queue_wake(s->queue) - clock_mono();
+    int64_t wake = queue_wake(s->queue), wait = wake - s->queue->mono;
 
+    if (wake == s->armed)
+        return;
+    s->armed = wake;
     uv_timer_start(&s->timer, on_timer, wait > 0 ? (uint64_t)wait : 0, 0);
 }
 

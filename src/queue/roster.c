@@ -12,22 +12,48 @@ static uint64_t number_of(const void *member)
     return number;
 }
 
-static size_t home(const struct roster *r, uint64_t number)
+static uint64_t mix(const struct roster *r, uint64_t number)
 {
     uint64_t x = number ^ r->secret;
 
     x = (x ^ x >> 32) * 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 29) * (r->secret | 1);
-    return (size_t)(x ^ x >> 32) & (r->cap - 1);
+    return (x ^ x >> 29) * (r->secret | 1);
 }
+
+static size_t home(const struct roster *r, uint64_t mixed)
+{
+    return (size_t)(mixed ^ mixed >> 32) & (r->cap - 1);
+}
+
+/* tag - of bits that say nothing about the home; never 0 */
+
+static uint8_t tag(uint64_t mixed)
+{
+    return (uint8_t)(mixed >> 56 | 0x80);
+}
+
+/* find - where it is, or the empty slot where it would be */
 
 static size_t find(const struct roster *r, uint64_t number)
 {
-    size_t i = home(r, number);
+    uint64_t mixed = mix(r, number);
+    size_t i = home(r, mixed);
 
-    while (r->slots[i] != NULL && number_of(r->slots[i]) != number)
+    while (r->tags[i] != 0 && (r->tags[i] != tag(mixed) || number_of(r->slots[i]) != number))
         i = (i + 1) & (r->cap - 1);
     return i;
+}
+
+static void set(struct roster *r, size_t i, void *member)
+{
+    r->slots[i] = member;
+    r->tags[i] = tag(mix(r, number_of(member)));
+}
+
+static void unset(struct roster *r, size_t i)
+{
+    r->slots[i] = NULL;
+    r->tags[i] = 0;
 }
 
 void *roster_get(const struct roster *r, uint64_t number)
@@ -42,12 +68,13 @@ static bool grow(struct roster *r)
     if (bigger.secret == 0
         && getrandom(&bigger.secret, sizeof bigger.secret, 0) != (ssize_t)sizeof bigger.secret)
         return false;
-    bigger.slots = calloc(bigger.cap, sizeof *bigger.slots);
+    bigger.slots = calloc(bigger.cap, sizeof *bigger.slots + sizeof *bigger.tags);
     if (bigger.slots == NULL)
         return false;
+    bigger.tags = (uint8_t *)(bigger.slots + bigger.cap);
     for (size_t i = 0; i < r->cap; i++)
         if (r->slots[i] != NULL)
-            bigger.slots[find(&bigger, number_of(r->slots[i]))] = r->slots[i];
+            set(&bigger, find(&bigger, number_of(r->slots[i])), r->slots[i]);
     free(r->slots);
     *r = bigger;
     return true;
@@ -57,7 +84,7 @@ bool roster_put(struct roster *r, void *member)
 {
     if ((r->n + 1) * 4 > r->cap * 3 && !grow(r))
         return false;
-    r->slots[find(r, number_of(member))] = member;
+    set(r, find(r, number_of(member)), member);
     r->n++;
     return true;
 }
@@ -67,11 +94,11 @@ static void close_gap(struct roster *r, size_t gap)
     size_t mask = r->cap - 1;
 
     for (size_t i = (gap + 1) & mask; r->slots[i] != NULL; i = (i + 1) & mask) {
-        size_t want = home(r, number_of(r->slots[i]));
+        size_t want = home(r, mix(r, number_of(r->slots[i])));
 
         if (((i - want) & mask) >= ((i - gap) & mask)) {
-            r->slots[gap] = r->slots[i];
-            r->slots[i] = NULL;
+            set(r, gap, r->slots[i]);
+            unset(r, i);
             gap = i;
         }
     }
@@ -87,7 +114,7 @@ void *roster_take(struct roster *r, uint64_t number)
     i = find(r, number);
     member = r->slots[i];
     if (member != NULL) {
-        r->slots[i] = NULL;
+        unset(r, i);
         r->n--;
         close_gap(r, i);
     }

@@ -1,7 +1,8 @@
 /* roster.h - things found by a number of 64 bits, which they begin with.
  *
- * An open-addressing table of pointers: 8 bytes a slot, at most 3/4 full:
- * looking for what is not there (as for every new commit) touches a member a step.
+ * An open-addressing table of pointers, at most 3/4 full: 8 bytes a slot, and a tag of
+ * one, so that looking for what is not there (as for every new commit) passes the members
+ * of others without touching them.
  * Numbers may be chosen by strangers, so they are mixed with a secret. The
  * first member of whatever is put in must be its uint64_t number (or a struct
  * that begins with it). Owns none of its members.
@@ -13,6 +14,7 @@
 
 struct roster {
     void   **slots;
+    uint8_t *tags;      /* behind them; 0: the slot is empty */
     size_t   n, cap;
     uint64_t secret;
 };

@@ -23,6 +23,7 @@ enum {
 struct sched {
     struct map    destinations;
     struct list   rings[SCHED_LANES][SCHED_LEVELS];    /* lowest level first */
+    size_t        nactive[SCHED_LANES];     /* destinations in the rings of each */
     struct list   idle;             /* oldest first */
     size_t        nidle;
     struct heap   backoffs;
@@ -101,6 +102,14 @@ struct sched *sched_new(const struct sched_options *o, int64_t now)
     return s;
 }
 
+static void ring_leave(struct sched *s, struct destination *d)
+{
+    if (list_empty(&d->active))
+        return;
+    list_remove(&d->active);
+    s->nactive[d->lane]--;
+}
+
 static void dest_free(struct sched *s, struct destination *d)
 {
     struct rank *next;
@@ -110,7 +119,7 @@ static void dest_free(struct sched *s, struct destination *d)
         if (r != &d->usual)
             free(r);
     }
-    list_remove(&d->active);
+    ring_leave(s, d);
     list_remove(&d->idle);
     heap_remove(&s->backoffs, &d->backoff);
     free(d->reason);
@@ -249,9 +258,11 @@ static void settle(struct sched *s, struct destination *d)
     int level = may ? rank_first(d)->level : 0;
 
     if (!may || level != d->ring)
-        list_remove(&d->active);
-    if (may && list_empty(&d->active))
+        ring_leave(s, d);
+    if (may && list_empty(&d->active)) {
         list_push(&s->rings[d->lane][level - SCHED_LOWEST], &d->active);
+        s->nactive[d->lane]++;
+    }
     d->ring = level;
 }
 
@@ -458,19 +469,19 @@ static const struct list *ring_first(const struct sched *s, unsigned lane)
 
 bool sched_pending(const struct sched *s, unsigned lane)
 {
-    return ring_first(s, lane) != NULL;
+    return s->nactive[lane] > 0;
 }
 
 struct sched_job *sched_next(struct sched *s, unsigned lane)
 {
-    const struct list *ring = ring_first(s, lane);
+    const struct list *ring = s->nactive[lane] > 0 ? ring_first(s, lane) : NULL;
     struct destination *d;
     struct sched_job *job;
 
     if (ring == NULL)
         return NULL;
     d = LIST_OWNER(ring->next, struct destination, active);
-    list_remove(&d->active);
+    ring_leave(s, d);
     job = take_turn(d);
     assert(job != NULL && job->dest == d);
     move(s, job, SCHED_LEASED, false);      /* goes to the end of the ring, if it may */
@@ -640,10 +651,14 @@ static bool dest_check(const struct destination *d, uint64_t sums[SCHED_STATES])
 bool sched_check(struct sched *s)
 {
     uint64_t sums[SCHED_STATES] = { 0 };
+    size_t active[SCHED_LANES] = { 0 };
     struct destination *d;
 
-    for (size_t at = 0; (d = sched_each(s, &at)) != NULL; )
+    for (size_t at = 0; (d = sched_each(s, &at)) != NULL; ) {
         if (!dest_check(d, sums))
             return false;
-    return memcmp(sums, s->count, sizeof sums) == 0 && s->count[SCHED_DEFERRED] == s->wheel.n;
+        active[d->lane] += !list_empty(&d->active);
+    }
+    return memcmp(active, s->nactive, sizeof active) == 0
+        && memcmp(sums, s->count, sizeof sums) == 0 && s->count[SCHED_DEFERRED] == s->wheel.n;
 }

@@ -1,6 +1,7 @@
 /* route.c - from addresses to destinations, and from recipients to jobs. */
 #include <stdlib.h>
 #include "base/crc32c.h"
+#include "base/digits.h"
 #include "queue/asked.h"
 #include "queue/links.h"
 #include "queue/route.h"
@@ -45,8 +46,12 @@ static struct hop to_hold(struct slice why, struct buf *text)
 static struct hop to_host(struct slice host, unsigned port, struct buf *text)
 {
     bool v6 = slice_chr(host, ':') < host.n && slice_chr(host, '[') == host.n;
+    char number[DIGITS_TEXT];
 
-    buf_printf(text, v6 ? "host:[%.*s]:%u" : "host:%.*s:%u", SLICE(host), port);
+    buf_puts(text, v6 ? "host:[" : "host:");
+    buf_put_slice(text, host);
+    buf_puts(text, v6 ? "]:" : ":");
+    buf_put_slice(text, digits_text(port, number));
     return done(text, LANE_RELAY);
 }
 

@@ -85,7 +85,7 @@ static uint32_t by_instruction(uint32_t crc, struct slice s)
 
     for (; s.n >= 3 * LANE; s = slice_from(s, 3 * LANE))
         crc = three_lanes(crc, s.p);
-    for (c = crc; s.n >= 8; s = slice_from(s, 8))
+    for (c = crc; s.n >= 8; s.p += 8, s.n -= 8)
         c = __builtin_ia32_crc32di(c, load(s.p));
     crc = (uint32_t)c;
     for (size_t i = 0; i < s.n; i++)

@@ -5,7 +5,7 @@ import re
 import socket
 import time
 
-FIRST, LAST = (int(n) for n in os.environ.get("POSTRIDER_TEST_PORTS", "23500-24999").split("-"))
+FIRST, LAST = (int(n) for n in os.environ.get("POSTRIDER_TEST_PORTS", "22000-29999").split("-"))
 _given = set()
 
 # Tests that run side by side have ports of their own.

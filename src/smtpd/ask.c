@@ -1,6 +1,5 @@
 /* ask.c - tickets, and whose they are. */
 #include <stdlib.h>
-#include "base/clock.h"
 #include "smtpd/ask.h"
 #include "smtpd/whois.h"
 
@@ -147,8 +146,7 @@ static void stirred(struct channel *channel)
 {
     struct asks *a = channel->user;
 
-    a->server->mono = clock_mono();
-    a->server->wall = clock_wall();
+    server_now(a->server);
 }
 
 static bool receive(struct channel *channel, uint32_t type, struct wire *w, int *fd)

@@ -55,7 +55,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
     if (--b->open > 0)
         return;
-    smtpd_now(b->smtpd);
+    server_now(&b->smtpd->server);
     if (b->good)
         client_new(b->smtpd, b->listen, b->fd, &b->peer, behind(b));
     else

@@ -170,7 +170,7 @@ static void on_event(struct stream *stream, enum stream_event event)
 {
     struct client *c = stream->user;
 
-    smtpd_now(c->smtpd);
+    server_now(&c->smtpd->server);
     if (event == STREAM_FAILED) {
         secure_failed(c);
         return;
@@ -336,7 +336,7 @@ void client_new(struct smtpd *d, const struct conf_listen *listen, int fd,
     struct client *c;
     char text[IP_TEXT];
 
-    smtpd_now(d);
+    server_now(&d->server);
     c = client_open(d, listen, fd, behind != NULL ? behind : peer,
                     peer->family != 0 ? stream_accepted : stream_open);
     if (c == NULL)

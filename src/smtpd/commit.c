@@ -128,11 +128,11 @@ static bool on_committed(struct commits *c, struct wire *w)
         return false;
     bay_landed(&c->bay, m.id);
     f = map_get(&c->by_id, slice_of((char *)&m.id, sizeof m.id));
-    if (f != NULL)
-        shelf_read(&c->bay.shelf, f->mark);
-    if (f != NULL)
-        answer(c, f, m.fate == FATE_DONE ? COMMITTED_DONE
-                   : m.full ? COMMITTED_FULL : COMMITTED_LATER);
+    if (f == NULL)
+        return true;
+    shelf_read(&c->bay.shelf, f->mark);
+    answer(c, f, m.fate == FATE_DONE ? COMMITTED_DONE
+               : m.full ? COMMITTED_FULL : COMMITTED_LATER);
     return true;
 }
 
@@ -293,8 +293,7 @@ static void stirred(struct channel *channel)
 {
     struct commits *c = channel->user;
 
-    c->server->mono = clock_mono();
-    c->server->wall = clock_wall();
+    server_now(c->server);
 }
 
 static void rested(struct channel *channel)

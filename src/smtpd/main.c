@@ -1,7 +1,6 @@
 /* main.c - the smtpd process: listeners, sessions, and its three peers. */
 #include <limits.h>
 #include <sysexits.h>
-#include "base/clock.h"
 #include "base/file.h"
 #include "log/log.h"
 #include "smtpd/balancer.h"
@@ -16,12 +15,6 @@ enum {
 };
 
 static struct smtpd smtpd;      /* one process, one of it */
-
-void smtpd_now(struct smtpd *d)
-{
-    d->server.mono = clock_mono();
-    d->server.wall = clock_wall();
-}
 
 static struct client *client_at(struct list *node)
 {
@@ -288,7 +281,7 @@ static void on_sweep(uv_timer_t *timer)
 {
     struct smtpd *d = timer->data;
 
-    smtpd_now(d);
+    server_now(&d->server);
     each_client(d, client_tick);
     commits_tick(&d->commits);
     asks_tick(&d->asks);
@@ -301,7 +294,7 @@ static void on_greeter(uv_timer_t *timer)
 {
     struct smtpd *d = timer->data;
 
-    smtpd_now(d);
+    server_now(&d->server);
     each_client(d, client_greet);
     if (d->ngreeting == 0)
         uv_timer_stop(timer);
@@ -408,7 +401,7 @@ static bool begin(struct child *child)
     d->by_number = MAP(number_of);
     d->numbers.slot = child->slot;
     list_init(&d->clients);
-    smtpd_now(d);
+    server_now(&d->server);
     commits_begin(&d->commits, child, &d->server, go, wake_all, queue_lost, d);
     d->commits.other = from_queue;
     logins_begin(&d->logins, &d->server, go);
@@ -434,7 +427,7 @@ static bool from_vault(struct channel *c, uint32_t type, struct wire *w, int *fd
     struct smtpd *d = c->user;
 
     (void)fd;
-    smtpd_now(d);
+    server_now(&d->server);
     switch (type) {
     case MSG_SIGNED:
         return certificates_signed(&d->certificates, w);
@@ -486,7 +479,7 @@ static void drain(struct child *child, unsigned seconds)
     struct smtpd *d = child->user;
     int64_t ms = (int64_t)seconds * 1000;
 
-    smtpd_now(d);
+    server_now(&d->server);
     d->drain_until = d->server.mono + ms + 1;
     d->hurry_at = d->server.mono + ms / 2;
     for (unsigned i = 0; i < CHILD_LISTENERS; i++)

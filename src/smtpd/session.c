@@ -1,6 +1,7 @@
 /* session.c - the loop that takes lines and text; replies, questions, time. */
 #include <assert.h>
 #include <stdlib.h>
+#include "base/clock.h"
 #include "log/log.h"
 #include "mail/envelope.h"
 #include "smtpd/flight.h"
@@ -13,6 +14,12 @@ enum {
     ARENA_MAX = 8 << 20,    /* bytes of one transaction, recipients waiting included */
     RESTS     = 900,        /* ms without a command: less than between two ticks */
 };
+
+void server_now(struct server *server)
+{
+    server->mono = clock_mono();
+    server->wall = clock_wall();
+}
 
 /* ------------------------------------------------------------ the stage -- */
 

@@ -154,7 +154,7 @@ struct server {
     const struct conf  *conf;
     const struct world *world;
     void               *ctx;        /* the world's */
-    int64_t             mono, wall; /* now, ms; set by the owner before every call */
+    int64_t             mono, wall; /* now, ms: server_now() */
     bool                draining;   /* no new transactions */
     uint32_t            mechanisms; /* that the vault can serve now: SASL_BIT()s */
     struct flight      *spare;      /* flights for the next messages */
@@ -301,6 +301,10 @@ enum {
     RCPTS_WAITING = 100,        /* recipients looked up at once */
     REPLY_OUT_HIGH = 64 << 10,  /* bytes of replies waiting: take no more commands */
 };
+
+/* server_now - look at the clock. The owner does so before anything that comes from
+ * outside the loop reaches a session, and once for all that came together. */
+void server_now(struct server *server);
 
 /* session_begin - a connection is there; nothing is said yet */
 void session_begin(struct session *s, struct server *server, const struct conf_listen *listen,

@@ -37,8 +37,6 @@ static inline size_t listener_of(const struct smtpd *d, const struct session *s)
     return (size_t)(s->listen - d->server.conf->listens);
 }
 
-/* smtpd_now - look at the clock; before anything that comes from outside the loop */
-void smtpd_now(struct smtpd *d);
 
 /* smtpd_greeting - a client waits for its greeting */
 void smtpd_greeting(struct smtpd *d);

@@ -130,7 +130,7 @@ static int begin(void **state)
     d = (struct smtpd){ .child = &child, .server = { .conf = conf, .world = &desk_world, .ctx = &d },
                         .by_number = MAP(number_of) };
     list_init(&d.clients);
-    smtpd_now(&d);
+    server_now(&d.server);
     commits_begin(&d.commits, &child, &d.server, go, nothing, nothing, &d);
     d.commits.other = from_queue;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);

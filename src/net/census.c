@@ -81,6 +81,23 @@ static void buckets_of(const struct census *c, const struct ip *client, size_t a
     at[1] = (size_t)((hash >> 32) % BUCKETS);
 }
 
+/* counters_of - where this process counts the sessions of a client: among all of its own,
+ * and in a bucket of each row. Returns how many counters that are; 0: there is no census. */
+
+static size_t counters_of(const struct census *c, const struct ip *client,
+                          _Atomic uint32_t *counters[1 + ROWS])
+{
+    size_t at[ROWS];
+
+    if (c->head == NULL)
+        return 0;
+    buckets_of(c, client, at);
+    counters[0] = &c->head->totals[c->slot];
+    for (int r = 0; r < ROWS; r++)
+        counters[1 + r] = &c->head->tables[c->slot].rows[r][at[r]];
+    return 1 + ROWS;
+}
+
 /* A counter never goes below zero, even if the master zeroed it under us. */
 
 static void count_down(_Atomic uint32_t *counter)
@@ -93,30 +110,18 @@ static void count_down(_Atomic uint32_t *counter)
 
 void census_enter(struct census *c, const struct ip *client)
 {
-    struct census_table *t;
-    size_t at[ROWS];
+    _Atomic uint32_t *counters[1 + ROWS];
 
-    if (c->head == NULL)
-        return;
-    t = &c->head->tables[c->slot];
-    buckets_of(c, client, at);
-    atomic_fetch_add_explicit(&c->head->totals[c->slot], 1, memory_order_relaxed);
-    for (int r = 0; r < ROWS; r++)
-        atomic_fetch_add_explicit(&t->rows[r][at[r]], 1, memory_order_relaxed);
+    for (size_t n = counters_of(c, client, counters); n-- > 0;)
+        atomic_fetch_add_explicit(counters[n], 1, memory_order_relaxed);
 }
 
 void census_leave(struct census *c, const struct ip *client)
 {
-    struct census_table *t;
-    size_t at[ROWS];
+    _Atomic uint32_t *counters[1 + ROWS];
 
-    if (c->head == NULL)
-        return;
-    t = &c->head->tables[c->slot];
-    buckets_of(c, client, at);
-    count_down(&c->head->totals[c->slot]);
-    for (int r = 0; r < ROWS; r++)
-        count_down(&t->rows[r][at[r]]);
+    for (size_t n = counters_of(c, client, counters); n-- > 0;)
+        count_down(counters[n]);
 }
 
 static uint32_t sessions_in(const struct census *c, unsigned slot)

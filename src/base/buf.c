@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include "base/buf.h"
 
-enum { PAGE = 4096, HUGE_PAGE = 2 << 20 };
+enum { HUGE_PAGE = 2 << 20 };
 
 static bool refuse(struct buf *b)
 {
@@ -17,7 +17,7 @@ static bool refuse(struct buf *b)
 
 static char *get_memory(const struct buf *b, size_t cap)
 {
-    size_t unit = cap >= HUGE_PAGE ? HUGE_PAGE : PAGE;
+    size_t unit = cap >= HUGE_PAGE ? HUGE_PAGE : BUF_PAGE;
     char *p;
 
     if (!b->paged)
@@ -44,7 +44,7 @@ static bool make_room(struct buf *b, size_t n)
         b->start = 0;
         return true;
     }
-    cap = b->cap > 0 ? b->cap : b->paged ? PAGE : 256;
+    cap = b->cap > 0 ? b->cap : b->paged ? BUF_PAGE : 256;
     while (cap < need && cap <= SIZE_MAX / 2)
         cap *= 2;
     if (cap > b->max)

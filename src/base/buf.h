@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include "base/slice.h"
 
+enum { BUF_PAGE = 4096 };   /* where memory has to begin that is written around the cache */
+
 struct buf {
     char  *p;       /* allocated bytes; the content is p[start .. start + n) */
     size_t start;

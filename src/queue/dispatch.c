@@ -201,17 +201,11 @@ static struct slice original_of(struct slice rcpts)
 static int as_file(struct queue *q, struct slice body)
 {
     int handle = q->disk->unnamed(q->disk->ctx);
-    ssize_t n;
 
-    for (uint64_t at = 0; handle >= 0 && body.n > 0; at += (uint64_t)n) {
-        n = q->disk->write(q->disk->ctx, handle, body, at);
-        if (n <= 0) {
-            q->disk->close(q->disk->ctx, handle);
-            return -1;
-        }
-        body = slice_from(body, (size_t)n);
-    }
-    return handle;
+    if (handle < 0 || disk_write_all(q->disk, handle, body, 0) == 0)
+        return handle;
+    q->disk->close(q->disk->ctx, handle);
+    return -1;
 }
 
 /* open_body - the large file, or one made of what is too long otherwise. False: not now. */

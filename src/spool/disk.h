@@ -44,6 +44,10 @@ struct disk {
     int     (*unnamed)(void *ctx);      /* a file that lives as long as its descriptor; or NULL */
 };
 
+/* disk_write_all - all of it, from octet `at` on, however little a write takes; 0, or a negative
+ * errno. A disk that takes nothing and says nothing is full. */
+int disk_write_all(const struct disk *disk, int handle, struct slice bytes, uint64_t at);
+
 /* disk_real - the file system under `spool` (made if missing, mode 0700). NULL
  * and *error on failure. Free it with disk_real_free. */
 struct disk *disk_real(const char *spool, int *error);

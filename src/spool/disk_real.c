@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "base/buf.h"
 #include "spool/disk.h"
 
 struct real {
@@ -93,16 +94,15 @@ static ssize_t real_read(void *ctx, int handle, char *to, size_t n, uint64_t at)
 
 static int write_zeros(void *ctx, int handle, uint64_t size)
 {
-    static _Alignas(4096) char zeros[1 << 18];
-    ssize_t n;
+    static _Alignas(BUF_PAGE) char zeros[1 << 18];
+    int error = 0;
 
-    for (uint64_t at = 0; at < size; at += (uint64_t)n) {
-        n = real_write(ctx, handle, slice_of(zeros, size - at < sizeof zeros
-                                             ? (size_t)(size - at) : sizeof zeros), at);
-        if (n <= 0)
-            return n < 0 ? (int)n : -ENOSPC;
+    for (uint64_t at = 0; at < size && error == 0; at += sizeof zeros) {
+        size_t n = size - at < sizeof zeros ? (size_t)(size - at) : sizeof zeros;
+
+        error = disk_write_all(&((struct real *)ctx)->disk, handle, slice_of(zeros, n), at);
     }
-    return 0;
+    return error;
 }
 
 /* An extent that was reserved and never written turns the first sync after an append into a

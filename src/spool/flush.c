@@ -158,10 +158,7 @@ bool journal_flush_begin(struct journal *j)
     return true;
 }
 
-enum {
-    PAGE = 4096,            /* where memory begins that is written around the cache */
-    OPEN_MAX = 32,          /* lent files open at once */
-};
+enum { OPEN_MAX = 32 };     /* lent files open at once */
 
 /* --- the work, on any thread ----------------------------------------------- */
 
@@ -236,21 +233,14 @@ static void seal_records(struct flush *f)
 
 static bool write_at(struct disk *disk, struct flush *f, struct slice s, uint64_t at)
 {
-    ssize_t n;
+    int error = disk_write_all(disk, f->handle, s, at);
 
-    while (s.n > 0) {
-        n = disk->write(disk->ctx, f->handle, s, at);
-        if (n <= 0)
-            return fail(f, n < 0 ? (int)n : -ENOSPC, "write");
-        at += (uint64_t)n;
-        s = slice_from(s, (size_t)n);
-    }
-    return true;
+    return error == 0 || fail(f, error, "write");
 }
 
 static bool open_fresh(struct disk *disk, struct flush *f)
 {
-    _Alignas(PAGE) char sector[SECTOR];
+    _Alignas(BUF_PAGE) char sector[SECTOR];
     char name[NAME_MAX_BYTES];
     int error = 0;
 

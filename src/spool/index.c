@@ -174,21 +174,6 @@ void index_end(struct buf *image, struct index_head *head, uint32_t end)
     seal(image, head);
 }
 
-static int write_all(struct disk *disk, int handle, struct slice s)
-{
-    uint64_t at = 0;
-    ssize_t n;
-
-    while (s.n > 0) {
-        n = disk->write(disk->ctx, handle, s, at);
-        if (n <= 0)
-            return n < 0 ? (int)n : -ENOSPC;
-        at += (uint64_t)n;
-        s = slice_from(s, (size_t)n);
-    }
-    return 0;
-}
-
 int index_write(struct disk *disk, uint32_t number, const struct buf *image)
 {
     char name[NAME_MAX_BYTES];
@@ -198,7 +183,7 @@ int index_write(struct disk *disk, uint32_t number, const struct buf *image)
     handle = disk->open(disk->ctx, name, DISK_CREATE);
     if (handle < 0)
         return handle;
-    error = write_all(disk, handle, buf_view(image));
+    error = disk_write_all(disk, handle, buf_view(image), 0);
     disk->close(disk->ctx, handle);
     if (error != 0)
         disk->unlink(disk->ctx, name);

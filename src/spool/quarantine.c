@@ -43,14 +43,13 @@ int quarantine_move(struct disk *disk, const char *from, const char *as)
 bool quarantine_copy(struct journal *j, const char *as, struct slice bytes)
 {
     char name[NAME_MAX_BYTES];
-    ssize_t n;
-    int handle;
+    int handle, error;
 
     snprintf(name, sizeof name, "quarantine/%s", as);
     handle = j->disk->open(j->disk->ctx, name, DISK_CREATE);
     if (handle < 0)
         return false;
-    n = j->disk->write(j->disk->ctx, handle, bytes, 0);
+    error = disk_write_all(j->disk, handle, bytes, 0);
     j->disk->close(j->disk->ctx, handle);
-    return n >= 0;
+    return error == 0;
 }

@@ -290,18 +290,17 @@ static bool header_read(struct recovery *r, uint32_t number, enum segment_check 
 static int rewrite(struct disk *disk, int handle, uint32_t from, uint32_t end)
 {
     char piece[SECTOR * 8];
+    int error = 0;
     ssize_t n;
 
-    while (from < end) {
+    for (; from < end && error == 0; from += (uint32_t)n) {
         n = disk->read(disk->ctx, handle, piece,
                        end - from < sizeof piece ? end - from : sizeof piece, from);
-        if (n > 0)
-            n = disk->write(disk->ctx, handle, slice_of(piece, (size_t)n), from);
         if (n <= 0)
             return n < 0 ? (int)n : -EIO;
-        from += (uint32_t)n;
+        error = disk_write_all(disk, handle, slice_of(piece, (size_t)n), from);
     }
-    return 0;
+    return error;
 }
 
 /* make_durable - the last flush of a segment, which may never have been synced */

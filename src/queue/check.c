@@ -56,7 +56,6 @@ static bool check_rcpts(struct queue *q, struct letter *m, const struct envelope
 static bool check_letter(struct queue *q, struct letter *m, struct why *why)
 {
     struct arena arena = ARENA(32 << 20);
-    struct slice envelope, body;
     struct envelope e;
     struct past past;
     bool ok;
@@ -65,8 +64,7 @@ static bool check_letter(struct queue *q, struct letter *m, struct why *why)
         return false;
     if (!(m->flags & LETTER_DURABLE) || (m->flags & LETTER_REMOVED))
         return true;
-    ok = letter_read(q, m, &envelope, &body) && envelope_get(envelope, &e)
-      && past_read(q, m, e.nrcpts, &arena, &past);
+    ok = letter_envelope(q, m, &e) && past_read(q, m, e.nrcpts, &arena, &past);
     if (!ok)
         why_text(why, FATE_LATER, "a message cannot be read");
     else

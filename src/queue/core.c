@@ -52,6 +52,13 @@ bool letter_read(struct queue *q, struct letter *m, struct slice *envelope, stru
     return false;
 }
 
+bool letter_envelope(struct queue *q, struct letter *m, struct envelope *e)
+{
+    struct slice envelope, body;
+
+    return letter_read(q, m, &envelope, &body) && envelope_get(envelope, e);
+}
+
 uint64_t letter_size(struct queue *q, const struct letter *m, struct slice body)
 {
     uint64_t size = body.n;

@@ -189,6 +189,9 @@ static inline struct letter *letter_get(const struct queue *q, uint64_t id)
  * journal; valid until the next letter_read. False: trouble, logged. */
 bool letter_read(struct queue *q, struct letter *m, struct slice *envelope, struct slice *body);
 
+/* letter_envelope - the same, of its envelope alone, taken apart */
+bool letter_envelope(struct queue *q, struct letter *m, struct envelope *e);
+
 /* letter_size - bytes of its body, given what letter_read gave */
 uint64_t letter_size(struct queue *q, const struct letter *m, struct slice body);
 

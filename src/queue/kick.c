@@ -82,39 +82,20 @@ static bool let_go(struct queue *q, struct job *job, const struct envelope *e,
 
 static void let_all_go(struct queue *q, struct kick *k, struct job *job)
 {
-    struct want_in in = { &k->want, q->conf };
-    struct slice envelope, body;
-    struct recipient r;
-    struct envelope e;
-    struct wire w;
+    struct want_walk walk;
 
-    if (!letter_read(q, job->letter, &envelope, &body) || !envelope_get(envelope, &e))
+    if (!want_walk(&walk, q, &k->want, job))
         return;
-    w = wire_reader(e.rcpts);
-    for (uint32_t i = 0; recipient_next(&w, &r); i++)
-        if (job->sched.state == SCHED_HELD && job_has(job, i)
-            && want_domain(&in, address_domain(r.address))) {
-            if (!let_go(q, job, &e, r.address))
-                return;
-            note(k, job);
-        }
+    while (job->sched.state == SCHED_HELD && want_walk_next(&walk)
+           && let_go(q, job, &walk.envelope, walk.rcpt.address))
+        note(k, job);
 }
 
 static bool has_wanted(struct queue *q, const struct kick *k, const struct job *job)
 {
-    struct want_in in = { &k->want, q->conf };
-    struct slice envelope, body;
-    struct recipient r;
-    struct envelope e;
-    struct wire w;
+    struct want_walk walk;
 
-    if (!letter_read(q, job->letter, &envelope, &body) || !envelope_get(envelope, &e))
-        return false;
-    w = wire_reader(e.rcpts);
-    for (uint32_t i = 0; recipient_next(&w, &r); i++)
-        if (job_has(job, i) && want_domain(&in, address_domain(r.address)))
-            return true;
-    return false;
+    return want_walk(&walk, q, &k->want, job) && want_walk_next(&walk);
 }
 
 static void each(void *user, struct queue *q, struct job *job, enum wanted wanted)

@@ -364,12 +364,11 @@ static void end_if_empty(struct queue *q, struct job *job)
 static bool soften(struct queue *q, const struct lease *l, struct verdicts *all)
 {
     const struct destination *d = l->job->sched.dest;
-    struct slice envelope, body;
     enum asked_verb verb;
     struct envelope e;
 
     if (!slice_eq(slice_of(d->text, d->n), SLICE_LIT("terminal:"))
-        || !letter_read(q, l->job->letter, &envelope, &body) || !envelope_get(envelope, &e))
+        || !letter_envelope(q, l->job->letter, &e))
         return false;
     verb = asked_of(e.extra).verb;
     if (verb != ASKED_SOML && verb != ASKED_SAML)
@@ -534,14 +533,12 @@ void outcome_expire(struct queue *q, struct job *job, enum failure why)
 {
     struct arena arena = ARENA(32 << 20);
     struct letter *m = job->letter;
-    struct slice envelope, body;
     struct envelope e;
     struct recipient r;
     struct past past;
     struct wire w;
 
-    if (letter_read(q, m, &envelope, &body) && envelope_get(envelope, &e)
-        && past_read(q, m, e.nrcpts, &arena, &past)) {
+    if (letter_envelope(q, m, &e) && past_read(q, m, e.nrcpts, &arena, &past)) {
         w = wire_reader(e.rcpts);
         sched_park(q->sched, &job->sched);
         for (uint32_t i = 0; recipient_next(&w, &r); i++)

@@ -144,13 +144,11 @@ static bool tried_terminals(const struct envelope *e, const struct past *past)
 
 static bool resume(struct queue *q, struct letter *m, struct arena *arena)
 {
-    struct slice envelope, body;
     struct envelope e;
     struct past past;
     struct job *job, *next;
 
-    if (!letter_read(q, m, &envelope, &body) || !envelope_get(envelope, &e)
-        || !past_read(q, m, e.nrcpts, arena, &past))
+    if (!letter_envelope(q, m, &e) || !past_read(q, m, e.nrcpts, arena, &past))
         return false;
     if (past.warned)
         m->flags |= LETTER_WARNED;
@@ -264,13 +262,12 @@ static uint16_t take_apart(struct queue *q, struct letter *m, bool *skip, uint32
 void recover_route(struct queue *q, struct letter *m)
 {
     struct arena arena = ARENA(1 << 20);
-    struct slice envelope, body;
     struct envelope e;
     uint16_t attempts;
     bool *skip;
 
-    if (!letter_read(q, m, &envelope, &body) || !envelope_get(envelope, &e)
-        || !moved(q, m, &e) || (skip = arena_array(&arena, e.nrcpts, sizeof *skip)) == NULL) {
+    if (!letter_envelope(q, m, &e) || !moved(q, m, &e)
+        || (skip = arena_array(&arena, e.nrcpts, sizeof *skip)) == NULL) {
         arena_free(&arena);
         return;
     }
@@ -286,13 +283,11 @@ void recover_route(struct queue *q, struct letter *m)
 void recover_astray(struct queue *q, struct letter *m)
 {
     struct arena arena = ARENA(32 << 20);
-    struct slice envelope, body;
     struct envelope e;
     struct past past;
     bool *skip;
 
-    if (letter_read(q, m, &envelope, &body) && envelope_get(envelope, &e)
-        && past_read(q, m, e.nrcpts, &arena, &past)
+    if (letter_envelope(q, m, &e) && past_read(q, m, e.nrcpts, &arena, &past)
         && (skip = arena_array(&arena, e.nrcpts, sizeof *skip)) != NULL) {
         for (uint32_t i = 0; i < e.nrcpts; i++)
             skip[i] = past.rcpts[i].known && past.rcpts[i].fate != FATE_LATER;

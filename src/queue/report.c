@@ -150,10 +150,9 @@ static void ask(struct queue *q, struct report *r)
 
 static bool in_sink(struct queue *q, const struct letter *m)
 {
-    struct slice envelope, body;
     struct envelope e;
 
-    return letter_read(q, (struct letter *)m, &envelope, &body) && envelope_get(envelope, &e)
+    return letter_envelope(q, (struct letter *)m, &e)
         && (e.flags & ENV_SINK);
 }
 
@@ -247,7 +246,6 @@ static void no_warning(struct queue *q, struct report *r)
 
 static void go(struct queue *q, struct report *r)
 {
-    struct slice envelope, body;
     struct envelope e;
 
     r->retry = 0;
@@ -256,7 +254,7 @@ static void go(struct queue *q, struct report *r)
         r->quiet = r->tidings->quiet;
         r->to = r->tidings->return_path;
         begin(q, r);
-    } else if (!letter_read(q, r->letter, &envelope, &body) || !envelope_get(envelope, &e)) {
+    } else if (!letter_envelope(q, r->letter, &e)) {
         later(q, r);
     } else if (!wants_warning(r, &e)) {
         no_warning(q, r);

@@ -6,7 +6,6 @@
 #include "queue/route.h"
 #include "queue/turn.h"
 #include "queue/want.h"
-#include "smtp/address.h"
 
 enum {
     TURNS = 64, SEEKERS = 8,    /* at once; a seeker has a list of all letters */
@@ -158,19 +157,12 @@ static bool room(struct turn *t)
 static bool first_wanted(struct queue *q, const struct turn *t, const struct job *job,
                          uint32_t *index)
 {
-    struct want_in in = { &t->want, q->conf };
-    struct slice envelope, body;
-    struct recipient r;
-    struct envelope e;
-    struct wire w;
+    struct want_walk walk;
 
-    if (!letter_read(q, job->letter, &envelope, &body) || !envelope_get(envelope, &e))
+    if (!want_walk(&walk, q, &t->want, job) || !want_walk_next(&walk))
         return false;
-    w = wire_reader(e.rcpts);
-    for (*index = 0; recipient_next(&w, &r); ++*index)
-        if (job_has(job, *index) && want_domain(&in, address_domain(r.address)))
-            return true;
-    return false;
+    *index = walk.index;
+    return true;
 }
 
 static void each(void *user, struct queue *q, struct job *job, enum wanted wanted)
@@ -229,13 +221,11 @@ static struct job *waiting(const struct queue *q, const struct found *f)
 
 static struct job *part(struct queue *q, const struct turn *t, struct job *job)
 {
-    struct want_in in = { &t->want, q->conf };
-    struct slice envelope, body;
-    struct envelope e;
+    struct want_walk walk;
 
-    if (!letter_read(q, job->letter, &envelope, &body) || !envelope_get(envelope, &e))
+    if (!want_walk(&walk, q, &t->want, job))
         return NULL;
-    return job_part(q, job, &e, want_domain, &in);
+    return job_part(q, job, &walk.envelope, want_domain, &walk.in);
 }
 
 /* hand_out - one more; the job's old state goes with the lease */

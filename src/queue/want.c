@@ -4,6 +4,7 @@
 #include "queue/route.h"
 #include "queue/times.h"
 #include "queue/want.h"
+#include "smtp/address.h"
 
 enum { LETTERS_A_TURN = 2000, JOBS_A_TURN = 100 };
 
@@ -95,6 +96,27 @@ bool want_domain(const void *user, struct slice domain)
     case KICK_DOMAIN: return is_below(in->want->names[0], domain);
     default:          return is_in_queue(in, domain);
     }
+}
+
+bool want_walk(struct want_walk *walk, struct queue *q, const struct want *w,
+               const struct job *job)
+{
+    *walk = (struct want_walk){ .in = { w, q->conf }, .job = job };
+    if (!letter_envelope(q, job->letter, &walk->envelope))
+        return false;
+    walk->rcpts = wire_reader(walk->envelope.rcpts);
+    return true;
+}
+
+bool want_walk_next(struct want_walk *walk)
+{
+    while (recipient_next(&walk->rcpts, &walk->rcpt)) {
+        walk->index = walk->next++;
+        if (job_has(walk->job, walk->index)
+            && want_domain(&walk->in, address_domain(walk->rcpt.address)))
+            return true;
+    }
+    return false;
 }
 
 /* --- destinations ----------------------------------------------------------------- */

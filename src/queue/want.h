@@ -30,6 +30,23 @@ struct want_in {
 };
 bool want_domain(const void *user, struct slice domain);
 
+/* The recipients of a job that are wanted, one after the other. */
+struct want_walk {
+    struct want_in    in;
+    const struct job *job;
+    struct envelope   envelope;
+    struct recipient  rcpt;         /* where the walk is */
+    uint32_t          index;        /* its number in the letter */
+    struct wire       rcpts;        /* what is still to be looked at, */
+    uint32_t          next;         /* from this number on */
+};
+
+/* want_walk - begin; false: the letter cannot be read. What it gives is valid until another
+ * letter is read. */
+bool want_walk(struct want_walk *walk, struct queue *q, const struct want *w,
+               const struct job *job);
+bool want_walk_next(struct want_walk *walk);        /* false: that was all */
+
 /* want_destination - of what waits there: nothing is wanted, all, or look at each */
 enum wanted { WANTED_NONE, WANTED_LOOK, WANTED_ALL };
 enum wanted want_destination(const struct queue *q, const struct want *w,

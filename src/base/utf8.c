@@ -69,14 +69,35 @@ static const struct range { uint32_t first, last; } hidden[] = {
     { 0xe0000, 0xe007f },                       /* tags */
 };
 
+/* What has no shape of its own: languages and pictures need it, but a name with it looks like
+ * the name without. */
+static const struct range shapeless[] = {
+    { 0x00ad, 0x00ad },                         /* soft hyphen */
+    { 0x180e, 0x180e },                         /* Mongolian vowel separator */
+    { 0x200b, 0x200d },                         /* zero-width space, non-joiner, joiner */
+    { 0x2060, 0x2065 },                         /* word joiner, invisible operators */
+    { 0xfff0, 0xfff8 },                         /* not given, and ignored */
+    { 0xe0080, 0xe0fff },                       /* variation selectors; not given, and ignored */
+};
+
+static bool is_among(const struct range *ranges, size_t n, uint32_t point)
+{
+    for (size_t i = 0; i < n; i++)
+        if (point >= ranges[i].first && point <= ranges[i].last)
+            return true;
+    return false;
+}
+
 bool utf8_shows(uint32_t point)
 {
-    if (!is_scalar(point) || (point & 0xfffe) == 0xfffe)
-        return false;
-    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
-        if (point >= hidden[i].first && point <= hidden[i].last)
-            return false;
-    return true;
+    return is_scalar(point) && (point & 0xfffe) != 0xfffe
+        && !is_among(hidden, sizeof hidden / sizeof hidden[0], point);
+}
+
+bool utf8_seen(uint32_t point)
+{
+    return utf8_shows(point)
+        && !is_among(shapeless, sizeof shapeless / sizeof shapeless[0], point);
 }
 
 bool utf8_printable(struct slice s)

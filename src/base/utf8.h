@@ -18,6 +18,10 @@ bool utf8_valid(struct slice s);
  * make a text look like another), byte-order mark, tags and noncharacters. */
 bool utf8_shows(uint32_t point);
 
+/* utf8_seen - does it show, and as something? Not joiners and other characters without a
+ * shape either: for those who read a log or a terminal and must see what is there. */
+bool utf8_seen(uint32_t point);
+
 /* utf8_printable - UTF-8 in which every code point shows */
 bool utf8_printable(struct slice s);
 

@@ -9,18 +9,14 @@
 
 /* --- clean text ------------------------------------------------------------- */
 
-/* shown - bytes of the well-formed, printable character at the front of s; 0: none */
+/* shown - bytes of the well-formed character that can be seen at the front of s; 0: none */
 
 static size_t shown(struct slice s)
 {
     struct slice rest = s;
     uint32_t point;
 
-    if (!utf8_next(&rest, &point) || point < 0x20 || (point >= 0x7f && point < 0xa0))
-        return 0;
-    if (point >= 0x2000 && point < 0x2080)
-        return 0;               /* there are the marks that turn text around */
-    return s.n - rest.n;
+    return utf8_next(&rest, &point) && utf8_seen(point) ? s.n - rest.n : 0;
 }
 
 void text_clean(struct buf *out, struct slice s)

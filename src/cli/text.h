@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include "base/buf.h"
 
-/* text_clean - append s with everything that could move a terminal written as
- * \xNN: control bytes, C1 controls, and what is not UTF-8 */
+/* text_clean - append s with everything written as \xNN that is not UTF-8, could move a terminal,
+ * or cannot be seen there (utf8_seen) */
 void text_clean(struct buf *out, struct slice s);
 
 /* text_print - the same, to a file */

@@ -14,24 +14,6 @@ enum {
     PROCESS = 40,       /* octets of its name that are shown */
 };
 
-/* harmful - code points that end a line, move a terminal's cursor or turn the
- * direction of writing, so that a line shows something else than it says */
-
-static bool harmful(uint32_t c)
-{
-    static const struct { uint32_t first, last; } ranges[] = {
-        { 0x00, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x61c, 0x61c },
-        { 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e },
-        { 0x2060, 0x206f }, { 0xfeff, 0xfeff }, { 0xfff0, 0xfffb },
-        { 0xfffe, 0xffff }, { 0xe0000, 0xe0fff },
-    };
-
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
-        if (c >= ranges[i].first && c <= ranges[i].last)
-            return true;
-    return false;
-}
-
 size_t utf8_length(struct slice s, uint32_t *code, size_t *bad)
 {
     struct slice rest = s;
@@ -40,7 +22,7 @@ size_t utf8_length(struct slice s, uint32_t *code, size_t *bad)
     *bad = 0;
     if (!utf8_next(&rest, code))
         return 0;
-    if (!harmful(*code))
+    if (utf8_seen(*code))
         return s.n - rest.n;
     *bad = s.n - rest.n;
     return 0;

@@ -133,6 +133,24 @@ static void utf8_is_strict(void **state)
     assert_true(utf8_ascii(cases[2].text) && !utf8_ascii(cases[1].text));
 }
 
+static void what_has_no_shape_may_stand_in_a_name_but_is_not_seen(void **state)
+{
+    static const struct { uint32_t point; bool shows, seen; } cases[] = {
+        { ' ', true, true }, { '~', true, true }, { 0xa0, true, true }, { 0x2014, true, true }, { 0x1f4e7, true, true },
+        { 0xad, true, false }, { 0x180e, true, false }, { 0x200b, true, false }, { 0x200d, true, false },
+        { 0x2060, true, false }, { 0xe0100, true, false },
+        { '\n', false, false }, { 0x9b, false, false }, { 0x200e, false, false }, { 0x202e, false, false },
+        { 0xfeff, false, false }, { 0xfdd0, false, false }, { 0xe0041, false, false }, { 0x1ffff, false, false },
+        { 0xd800, false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(utf8_shows(cases[i].point), cases[i].shows);
+        assert_int_equal(utf8_seen(cases[i].point), cases[i].seen);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +160,7 @@ int main(void)
         cmocka_unit_test(other_dates_are_refused),
         cmocka_unit_test(what_is_written_can_be_read),
         cmocka_unit_test(utf8_is_strict),
+        cmocka_unit_test(what_has_no_shape_may_stand_in_a_name_but_is_not_seen),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

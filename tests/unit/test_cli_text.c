@@ -20,6 +20,9 @@ static void nothing_from_outside_moves_a_terminal(void **state)
         { SLICE_LIT("\x9b" "31m"), "\\x9b31m" },                    /* and alone */
         { SLICE_LIT("\xc0\x80\xff\xed\xa0\x80"), "\\xc0\\x80\\xff\\xed\\xa0\\x80" },
         { SLICE_LIT("\xe2\x80\xae" "txt"), "\\xe2\\x80\\xaetxt" },  /* right to left */
+        { SLICE_LIT("\xe2\x80\x9c\xe2\x80\xa6\xe2\x80\x9d"), "\xe2\x80\x9c\xe2\x80\xa6\xe2\x80\x9d" },   /* "..." as printers set it */
+        { SLICE_LIT("a\xe2\x80\x8b" "b"), "a\\xe2\\x80\\x8bb" },    /* a space without width */
+        { SLICE_LIT("\xef\xbb\xbf" "b"), "\\xef\\xbb\\xbfb" },      /* a byte-order mark */
         { SLICE_LIT("\xc3"), "\\xc3" }, { SLICE_LIT("\xf0\x9f\x93"), "\\xf0\\x9f\\x93" },
     };
     struct buf out = BUF(1000);

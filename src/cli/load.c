@@ -63,7 +63,7 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-static int find_server(const char *server, struct wire_target *t)
+static int find_server(const char *server, struct load_target *t)
 {
     static struct dialog d;     /* for its name, which TLS sends */
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *all, *a;
@@ -93,7 +93,7 @@ static int find_server(const char *server, struct wire_target *t)
 
 static int keep_ticket(SSL *tls, SSL_SESSION *ticket)
 {
-    struct wire_target *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(tls));
+    struct load_target *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(tls));
 
     SSL_SESSION_free(t->ticket);
     t->ticket = ticket;

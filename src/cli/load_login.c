@@ -32,7 +32,7 @@ static bool choose(struct load_session *s)
         return true;
     l->mechanism = l->plan.mechanism != NULL ? sasl_find(slice_cstr(l->plan.mechanism))
                  : sasl_client_choose(sasl_set_read(slice_cstr(session_offers(s)->auth)), &l->credential,
-                                      wire_is_secure(&s->wire));
+                                      connection_is_secure(&s->connection));
     if (l->mechanism == SASL_MECHANISM_COUNT)
         l->hopeless = "no mechanism to log in with (PLAIN and LOGIN only over TLS, or by"
                       " --mechanism)";

@@ -52,11 +52,11 @@ bool session_fail(struct load_session *s, const char *why)
     return false;
 }
 
-bool session_fail_wire(struct load_session *s)
+bool session_lost(struct load_session *s)
 {
     char why[160];
 
-    return session_fail(s, wire_why(&s->wire, why));
+    return session_fail(s, connection_why(&s->connection, why));
 }
 
 bool session_refuse(struct load_session *s, struct slice text)
@@ -81,13 +81,14 @@ bool session_refuse_all(struct load_session *s, struct slice text)
 
 bool say_flush(struct load_session *s)
 {
-    return wire_flush(&s->wire, &s->load->target, s) != WIRE_LOST || session_fail_wire(s);
+    return connection_flush(&s->connection, &s->load->target, s) != CONNECTION_LOST
+        || session_lost(s);
 }
 
 bool say_line(struct load_session *s, enum load_phase phase, struct slice line)
 {
     s->phase = phase;
-    wire_part(&s->wire, line);
+    connection_part(&s->connection, line);
     return say_flush(s);
 }
 
@@ -126,11 +127,12 @@ static void open_message(struct load_session *s)
     s->flying++;
     if (!p->pipelining) {
         s->first_rcpt = s->load->recipient;
-        wire_part(&s->wire, buf_view(&p->mail));
+        connection_part(&s->connection, buf_view(&p->mail));
     } else {
-        wire_part(&s->wire, plan_opening(p, s->load->recipient, s->room + slot * session_room(p)));
+        connection_part(&s->connection, plan_opening(p, s->load->recipient,
+                                                     s->room + slot * session_room(p)));
         if (p->bdat)
-            wire_part(&s->wire, buf_view(&p->body));
+            connection_part(&s->connection, buf_view(&p->body));
     }
     s->load->recipient += p->recipients;
 }
@@ -167,7 +169,7 @@ bool say_text(struct load_session *s)
 {
     const struct load_plan *p = &s->load->plan;
 
-    wire_part(&s->wire, buf_view(&p->body));
+    connection_part(&s->connection, buf_view(&p->body));
     if (p->pipelining && take(s))
         open_message(s);
     s->phase = PHASE_TEXT;

@@ -13,10 +13,10 @@ unsigned session_window(const struct load_plan *p);
 /* session_room - octets that each of them needs for an envelope of its own */
 size_t session_room(const struct load_plan *p);
 
-/* session_fail - all that is on the connection has failed, and it is gone; session_fail_wire -
- * for the reason that the system or TLS gives */
+/* session_fail - all that is on the connection has failed, and it is gone; session_lost - for the
+ * reason that the system or TLS gives */
 bool session_fail(struct load_session *s, const char *why);
-bool session_fail_wire(struct load_session *s);
+bool session_lost(struct load_session *s);
 
 /* session_refuse - the oldest message, or one of its recipients, by this reply: true;
  * session_refuse_all - a connection that comes to nothing, with the message it had: false */

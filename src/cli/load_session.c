@@ -12,11 +12,11 @@ static bool session_make(struct load_session *s, struct load *load)
     unsigned n = session_window(&load->plan);
 
     s->load = load;
-    s->wire.fd = -1;
-    s->wire.parts = calloc(2 * (size_t)n + 2, sizeof *s->wire.parts);
+    s->connection.fd = -1;
+    s->connection.parts = calloc(2 * (size_t)n + 2, sizeof *s->connection.parts);
     s->started = calloc(n, sizeof *s->started);
     s->room = calloc(n, session_room(&load->plan));
-    return s->wire.parts != NULL && s->started != NULL && s->room != NULL;
+    return s->connection.parts != NULL && s->started != NULL && s->room != NULL;
 }
 
 struct load_session *sessions_new(struct load *load, size_t n)
@@ -37,7 +37,7 @@ void sessions_free(struct load_session *all, size_t n)
     for (size_t i = 0; all != NULL && i < n; i++) {
         if (all[i].load != NULL)
             session_drop(&all[i]);
-        free(all[i].wire.parts);
+        free(all[i].connection.parts);
         free(all[i].started);
         free(all[i].room);
     }
@@ -47,7 +47,7 @@ void sessions_free(struct load_session *all, size_t n)
 void session_drop(struct load_session *s)
 {
     login_free(&s->login);
-    wire_close(&s->wire);
+    connection_close(&s->connection);
     s->phase = PHASE_CLOSED;
 }
 
@@ -88,7 +88,7 @@ static bool on_greeting(struct load_session *s, unsigned code, struct slice text
 
 struct host_offers *session_offers(const struct load_session *s)
 {
-    return &s->load->offers[wire_is_secure(&s->wire)];
+    return &s->load->offers[connection_is_secure(&s->connection)];
 }
 
 /* learn_offers - from the first who is told; all others will be told the same */
@@ -96,7 +96,7 @@ struct host_offers *session_offers(const struct load_session *s)
 static void learn_offers(struct load_session *s, struct slice text)
 {
     static struct reply_reader reader;
-    bool *known = &s->load->offers_known[wire_is_secure(&s->wire)];
+    bool *known = &s->load->offers_known[connection_is_secure(&s->connection)];
     size_t used;
 
     if (*known)
@@ -112,7 +112,7 @@ static const char *missing_offer(const struct load_session *s)
     const struct load_plan *p = &s->load->plan;
     unsigned flags = session_offers(s)->flags;
 
-    if (p->starttls && !wire_is_secure(&s->wire))
+    if (p->starttls && !connection_is_secure(&s->connection))
         return flags & HOST_STARTTLS ? NULL : "the server offers no STARTTLS";
     if (p->pipelining && !(flags & HOST_PIPELINING))
         return "the server offers no PIPELINING";
@@ -131,7 +131,7 @@ static bool on_ehlo(struct load_session *s, unsigned code, struct slice text)
     s->load->hopeless = missing_offer(s);
     if (s->load->hopeless != NULL)
         return session_fail(s, s->load->hopeless);
-    if (p->starttls && !wire_is_secure(&s->wire))
+    if (p->starttls && !connection_is_secure(&s->connection))
         return say_line(s, PHASE_STARTTLS, SLICE_LIT("STARTTLS\r\n"));
     if (p->user != NULL) {
         struct slice line = login_begin(s);
@@ -145,7 +145,7 @@ static bool on_starttls(struct load_session *s, unsigned code, struct slice text
 {
     if (code != 220)
         return session_refuse_all(s, text);
-    if (!wire_secure(&s->wire, &s->load->target))
+    if (!connection_secure(&s->connection, &s->load->target))
         return session_fail(s, "no memory");
     s->phase = PHASE_HANDSHAKE;
     return advance(s);
@@ -297,7 +297,7 @@ static bool replies_read(struct load_session *s, struct slice in)
 
     while (in.n > 0 && s->phase != PHASE_HANDSHAKE) {
         if (!reply_cut(in, &reply, &code))
-            return wire_keep(&s->wire, in) || session_fail(s, "a reply is too long");
+            return connection_keep(&s->connection, in) || session_fail(s, "a reply is too long");
         in = slice_from(in, reply.n);
         if (in.n > 0 && s->phase == PHASE_STARTTLS)
             return session_fail(s, "the server spoke before the handshake");
@@ -314,7 +314,7 @@ static bool handshake_over(struct load_session *s)
     const struct load_plan *p = &s->load->plan;
 
     s->started[0] = load_clock();
-    s->load->tally.resumed += wire_resumed(&s->wire);
+    s->load->tally.resumed += connection_resumed(&s->connection);
     if (p->tls_at_once) {
         s->phase = PHASE_GREETING;
         return say_flush(s);
@@ -327,16 +327,16 @@ static bool read_some(struct load_session *s)
     struct slice in;
 
     do {
-        switch (wire_read(&s->wire, &in)) {
-        case WIRE_AGAIN:
+        switch (connection_read(&s->connection, &in)) {
+        case CONNECTION_AGAIN:
             return true;
-        case WIRE_LOST:
-            return session_fail_wire(s);
-        case WIRE_OK:
+        case CONNECTION_LOST:
+            return session_lost(s);
+        case CONNECTION_OK:
             if (!replies_read(s, in))
                 return false;
         }
-    } while (wire_more(&s->wire));
+    } while (connection_more(&s->connection));
     return true;
 }
 
@@ -344,20 +344,20 @@ static bool advance(struct load_session *s)
 {
     if (s->phase != PHASE_HANDSHAKE)
         return read_some(s);
-    switch (wire_handshake(&s->wire, &s->load->target, s)) {
-    case WIRE_AGAIN:
+    switch (connection_handshake(&s->connection, &s->load->target, s)) {
+    case CONNECTION_AGAIN:
         return true;
-    case WIRE_LOST:
-        return session_fail_wire(s);
-    case WIRE_OK:
+    case CONNECTION_LOST:
+        return session_lost(s);
+    case CONNECTION_OK:
         break;
     }
-    return handshake_over(s) && (!wire_more(&s->wire) || read_some(s));
+    return handshake_over(s) && (!connection_more(&s->connection) || read_some(s));
 }
 
 bool session_event(struct load_session *s)
 {
-    if (s->wire.blocked && s->phase != PHASE_HANDSHAKE && !say_flush(s))
+    if (s->connection.blocked && s->phase != PHASE_HANDSHAKE && !say_flush(s))
         return false;
     return advance(s);
 }
@@ -374,11 +374,11 @@ bool session_begin(struct load_session *s)
     s->opened = s->started[0] = load_clock();
     s->phase = PHASE_GREETING;
     l->tally.connections++;
-    if (!wire_open(&s->wire, &l->target, s))
-        return session_fail_wire(s);
+    if (!connection_open(&s->connection, &l->target, s))
+        return session_lost(s);
     if (!l->plan.tls_at_once)
         return true;
-    if (!wire_secure(&s->wire, &l->target))
+    if (!connection_secure(&s->connection, &l->target))
         return session_fail(s, "no memory");
     s->phase = PHASE_HANDSHAKE;
     return advance(s);

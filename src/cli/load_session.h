@@ -17,7 +17,7 @@
  */
 #pragma once
 #include "cli/load_tally.h"
-#include "cli/load_wire.h"
+#include "cli/load_connection.h"
 #include "sasl/client.h"
 #include "smtp/reader.h"
 
@@ -25,7 +25,7 @@
 struct load {
     struct load_plan   plan;
     struct load_tally  tally;
-    struct wire_target target;
+    struct load_target target;
     struct sasl        sasl;
     struct credential  credential;
     enum sasl_mechanism mechanism;      /* to log in with; SASL_MECHANISM_COUNT: not chosen */
@@ -47,7 +47,7 @@ struct load_login;
 
 struct load_session {
     struct load       *load;
-    struct wire        wire;
+    struct connection  connection;
     enum load_phase    phase;
     bool               idle;            /* is to be held open, and sends nothing */
     bool               reserved;        /* has taken a message that has not begun */

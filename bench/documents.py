@@ -20,9 +20,10 @@ INTRODUCTION = """# Performance
 Made by `bench/report` from `bench/results/`, which `bench/compare` wrote; nothing here is written by hand.
 
 Every server does the same work on the same machine, file system and load generator (`postrider load`), in
-alternating rounds: each round starts each server in turn with an empty queue, warms it up, loads it, and counts
-what it really did, in its queue, at the sink or in the mailboxes. A round whose count is wrong is an error. All
-that is accepted is durable before the 250, but where a table shows fewer syncs than messages and the server does
+alternating rounds: each round starts each server in turn with an empty queue, warms it up, gives it a moment to
+rest (the floor has made the space of its log before it begins, Postrider makes that of the next 256 MiB when it
+rests), loads it, and counts what it really did, in its queue, at the sink or in the mailboxes. A round whose count
+is wrong is an error. All that is accepted is durable before the 250, but where a table shows fewer syncs than messages and the server does
 not share them: OpenSMTPD and Haraka do not sync what they accept. Postrider runs as it is
 installed: all its processes, limits, checks, and every line of its log; so do the others, tuned as their own
 documentation says.

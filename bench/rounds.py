@@ -17,6 +17,7 @@ import servers
 from ports import wait_until
 
 WARM, FEWEST, CALIBRATED = 100, 8, 0.25     # messages; of a session; a load so long shows the speed
+REST = 2.5                          # seconds after the warm-up: what a server does afterwards is done
 DRAIN = 60                          # seconds that what was accepted may take to arrive
 LOAD_TIME, LOAD_MOST = "60s", 1000      # of one load; seconds after which it hangs
 
@@ -135,6 +136,7 @@ class Round:
 
     def measured(self):
         n = self.warm_up()
+        time.sleep(REST)
         before, sent = self.server.group.cpu(), self.sent
         took, report = self.run(n)
         cpu = (self.server.group.cpu() - before) * n / ((self.sent - sent) or n)

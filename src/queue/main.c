@@ -173,8 +173,8 @@ static void on_check(uv_check_t *check)
     if (s->work) {
         now(s);
         s->work = queue_work(s->queue);
-        chore_start(s);
         settle(s);
+        chore_start(s);
         arm(s);
     }
     if (s->work || (s->wanted && !s->flusher.busy))

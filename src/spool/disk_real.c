@@ -94,7 +94,7 @@ static ssize_t real_read(void *ctx, int handle, char *to, size_t n, uint64_t at)
 
 static int write_zeros(void *ctx, int handle, uint64_t size)
 {
-    static _Alignas(BUF_PAGE) char zeros[1 << 18];
+    static _Alignas(BUF_PAGE) char zeros[1 << 20];
     int error = 0;
 
     for (uint64_t at = 0; at < size && error == 0; at += sizeof zeros) {

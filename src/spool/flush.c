@@ -155,6 +155,7 @@ bool journal_flush_begin(struct journal *j)
         for (size_t k = 0; k < f->batch.units[i].count && f->batch.units[i].error == 0; k++)
             item_place(j, &f->batch.items[f->batch.units[i].first + k]);
     f->under_way = true;
+    j->resting = false;
     return true;
 }
 

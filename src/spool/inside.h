@@ -3,8 +3,10 @@
 #include "spool/index.h"
 
 enum {
-    SPARES_WANTED = 1,          /* made ahead, so that no commit waits for one */
-    SPARES_KEPT = 4,            /* more are given back to the file system */
+    SPARES_LEAST = 1,           /* made at once, so that no commit waits for one */
+    SPARES_KEPT = 4,            /* made at rest, for the next burst; more are given back to the
+                                 * file system */
+    SPARES_ROOM = 16,           /* segments that must be free on the disk for one made at rest */
     KEEP_RECOVERED_MS = 60000,  /* a found segment still answers repeated commits... */
     KEEP_RECOVERED = 6,         /* ...if it is among the newest: restarts must not fill the disk */
     CUT_PATIENCE_MS = 1000,     /* how long a cut waits for company */
@@ -133,6 +135,8 @@ struct journal {
     uint32_t         spares[SPARES_KEPT];
     size_t           nspares;
     int64_t          spare_again;   /* wall ms; after one could not be made */
+    uint64_t         appended;      /* bytes, since it was opened */
+    bool             resting;       /* nothing was appended since journal_rest() */
     bool             bulk;          /* flushes are large */
     struct batch     waiting;
     struct flush     flush;

@@ -105,6 +105,7 @@ void journal_rest(struct journal *j)
         batch_free(&j->waiting);
     if (!j->flush.under_way)
         batch_free(&j->flush.batch);
+    j->resting = true;
 }
 
 /* room_in - what is left of the segment; if it is mostly dead, what will be left

@@ -142,7 +142,8 @@ void journal_chore_end(struct journal *j);
 int  journal_lend(struct journal *j, uint64_t *number);
 void journal_lend_back(struct journal *j, uint64_t number);
 
-/* journal_rest - nothing will be appended soon: give up memory that is kept for it */
+/* journal_rest - nothing will be appended soon: give up memory that is kept for it, and let
+ * journal_tidy make segments for the next burst, if there was one */
 void journal_rest(struct journal *j);
 
 /* journal_room - bytes that may still be appended before the disk counts as full */

@@ -341,11 +341,26 @@ static struct segment *unindexed(struct journal *j)
     return NULL;
 }
 
-static bool want_spare(struct journal *j)
+/* can_spare - can one be made, when so many segments must be free on the disk? */
+
+static bool can_spare(struct journal *j, int64_t segments)
 {
-    return j->nspares < SPARES_WANTED && j->active != 0
-        && journal_wall(j) >= j->spare_again
-        && j->disk->free_bytes(j->disk->ctx) > (int64_t)j->o.segment_size * 2;
+    return j->active != 0 && journal_wall(j) >= j->spare_again
+        && j->disk->free_bytes(j->disk->ctx) > (int64_t)j->o.segment_size * segments;
+}
+
+static bool must_spare(struct journal *j)
+{
+    return j->nspares < SPARES_LEAST && can_spare(j, 2);
+}
+
+/* may_spare - the next burst finds them ready, and need not share the disk with their
+ * zeros. Where little is appended there is no burst to be ready for. */
+
+static bool may_spare(struct journal *j)
+{
+    return j->resting && j->appended > j->o.segment_size / 4 && j->nspares < SPARES_KEPT
+        && can_spare(j, SPARES_ROOM);
 }
 
 /* take_image - the index that grew with the segment, if there is one */
@@ -387,7 +402,7 @@ bool journal_chore_begin(struct journal *j)
 
     if (j->chore.under_way)
         return false;
-    if (want_spare(j)) {
+    if (must_spare(j)) {
         chore_for(j, CHORE_SPARE, NULL);
     } else if (clean_step(j)) {
         chore_for(j, CHORE_NONE, NULL);
@@ -399,6 +414,8 @@ bool journal_chore_begin(struct journal *j)
         c->number = s->number;
         c->passes = 0;
         chore_for(j, CHORE_LOAD, s);
+    } else if (may_spare(j)) {
+        chore_for(j, CHORE_SPARE, NULL);
     } else {
         return false;
     }

@@ -169,6 +169,7 @@ static bool flush_durable(struct journal *j)
     }
     s->end = f->start + (uint32_t)f->batch.bytes.n;
     s->flushes++;
+    j->appended += f->batch.bytes.n;
     cuts_done(j);       /* every flush begins with those that there are */
     return true;
 }

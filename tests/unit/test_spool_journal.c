@@ -328,6 +328,42 @@ static void a_history_can_be_read_while_its_next_record_is_written(void **state)
     owner_free(o);
 }
 
+/* spares - how many there are when there is nothing left to tidy */
+
+static uint64_t spares(struct owner *o)
+{
+    struct journal_stats s;
+
+    while (journal_tidy(o->j))
+        flush(o);
+    journal_stats(o->j, &s);
+    return s.spare;
+}
+
+static void after_a_burst_and_at_rest_segments_are_made_for_the_next(void **state)
+{
+    struct owner *o = owner_new();
+    uint64_t id = 1;
+
+    (void)state;
+    put_mail(o, id++);
+    assert_true(flush(o));
+    journal_rest(o->j);
+    assert_int_equal(spares(o), 1);     /* so little is no burst */
+    while (id < 10) {
+        put_mail(o, id++);
+        assert_true(flush(o));
+    }
+    assert_int_equal(spares(o), 1);     /* it may go on */
+    journal_rest(o->j);
+    put_mail(o, id++);
+    assert_true(flush(o));
+    assert_int_equal(spares(o), 1);     /* it did */
+    journal_rest(o->j);
+    assert_int_equal(spares(o), 4);
+    owner_free(o);
+}
+
 static void dead_segments_become_spares_and_the_living_move_on(void **state)
 {
     struct owner *o = owner_new();
@@ -758,6 +794,7 @@ int main(void)
         cmocka_unit_test(what_is_removed_stays_removed_and_is_told_as_gone),
         cmocka_unit_test(the_history_is_told_newest_first),
         cmocka_unit_test(a_history_can_be_read_while_its_next_record_is_written),
+        cmocka_unit_test(after_a_burst_and_at_rest_segments_are_made_for_the_next),
         cmocka_unit_test(dead_segments_become_spares_and_the_living_move_on),
         cmocka_unit_test(a_second_server_is_told_who_holds_the_spool),
         cmocka_unit_test(a_large_body_stays_in_its_file),

@@ -30,10 +30,22 @@ static void on_login(void *user, enum client_ask ask, struct slice data)
     snprintf(t->asked + n, sizeof t->asked - n, "%s %.*s;", words[ask], SLICE(data));
 }
 
+static void talk_close(struct talk *t)
+{
+    buf_free(&t->in);
+    buf_free(&t->out);
+    for (int i = 0; i < 3; i++)
+        buf_free(&t->extras[i]);
+    arena_free(&t->arena);
+}
+
+/* talk_open - a new session in place of the one before */
+
 static void talk_open(struct talk *t, const struct client_options *options)
 {
     struct client_options o = *options;
 
+    talk_close(t);
     *t = (struct talk){ .in = BUF(4 << 20), .out = BUF(CLIENT_OUT_MAX), .arena = ARENA(1 << 20) };
     for (int i = 0; i < 3; i++)
         t->extras[i] = BUF(1 << 20);
@@ -50,15 +62,6 @@ static void talk_open(struct talk *t, const struct client_options *options)
     t->rcpts[0].address = SLICE_LIT("1@b.test");
     t->rcpts[1].address = SLICE_LIT("2@c.test");
     client_begin(&t->c, &o, 1000);
-}
-
-static void talk_close(struct talk *t)
-{
-    buf_free(&t->in);
-    buf_free(&t->out);
-    for (int i = 0; i < 3; i++)
-        buf_free(&t->extras[i]);
-    arena_free(&t->arena);
 }
 
 static void feed(struct talk *t, const char *line)
@@ -121,6 +124,41 @@ static void greet(struct talk *t, const char *offers)
     snprintf(reply, sizeof reply, "250-mx.test|250-PIPELINING|%s250 HELP|", offers);
     feed(t, reply);
     said(t);
+}
+
+#define PLAIN &(struct client_options){ .lmtp = false }
+
+/* meet - a session with a host that offers this, as far as its reply to EHLO */
+
+static void meet(struct talk *t, const struct client_options *options, const char *offers)
+{
+    talk_open(t, options);
+    greet(t, offers);
+}
+
+/* sends - our mail begins with these words */
+
+static void sends(struct talk *t, const char *wanted)
+{
+    char *text;
+
+    client_send(&t->c, &t->mail, 2000);
+    text = said(t);
+    if (strcmp(text, wanted) != 0)
+        fail_msg("we sent \"%s\", not \"%s\" (%s)", text, wanted, t->c.problem.text);
+}
+
+static int talk_begin(void **state)
+{
+    *state = calloc(1, sizeof(struct talk));
+    return *state == NULL;
+}
+
+static int talk_end(void **state)
+{
+    talk_close(*state);
+    free(*state);
+    return 0;
 }
 
 /* --- parameters */
@@ -200,8 +238,7 @@ static void set_up(struct talk *t, const struct row *r)
 {
     struct client_options o = { .lmtp = strchr(r->state, 'p') != NULL };
 
-    talk_open(t, &o);
-    greet(t, r->offers);
+    meet(t, &o, r->offers);
     t->c.secure = strchr(r->state, 's') != NULL;
     t->c.verified = strchr(r->state, 'v') != NULL;
     t->c.logged_in = strchr(r->state, 'l') != NULL;
@@ -233,31 +270,25 @@ static void check_unfit(struct talk *t, const struct row *r)
 
 static void every_parameter_goes_to_hosts_that_offer_it_and_to_no_other(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct talk t;
+    struct talk *t = *state;
 
-        set_up(&t, &rows[i]);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        set_up(t, &rows[i]);
         if (rows[i].mail != NULL)
-            check_row(&t, &rows[i]);
+            check_row(t, &rows[i]);
         else
-            check_unfit(&t, &rows[i]);
-        talk_close(&t);
+            check_unfit(t, &rows[i]);
     }
 }
 
 static void a_report_goes_on_although_the_host_lacks_requiretls(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lmtp = false });
-    greet(&t, "");
-    t.mail.flags = ENV_REQUIRETLS;
-    t.mail.sender = (struct slice){ NULL, 0 };
-    client_send(&t.c, &t.mail, 2000);
-    assert_string_equal(said(&t), "MAIL FROM:<>|RCPT TO:<1@b.test>|DATA|");
-    talk_close(&t);
+    meet(t, PLAIN, "");
+    t->mail.flags = ENV_REQUIRETLS;
+    t->mail.sender = (struct slice){ NULL, 0 };
+    sends(t, "MAIL FROM:<>|RCPT TO:<1@b.test>|DATA|");
 }
 
 /* --- SMTPUTF8 */
@@ -279,44 +310,38 @@ static const struct {
 
 static void addresses_beyond_ascii_go_where_they_are_understood(void **state)
 {
-    (void)state;
+    struct talk *t = *state;
+
     for (size_t i = 0; i < sizeof utf8s / sizeof *utf8s; i++) {
         struct slice text = slice_cstr(utf8s[i].text);
-        struct talk t;
         char *out;
 
-        talk_open(&t, &(struct client_options){ .lmtp = false });
-        greet(&t, utf8s[i].offers);
-        t.mail.flags = ENV_UTF8;
-        t.mail.sender = slice_cstr(utf8s[i].sender);
-        t.rcpts[0].address = slice_cstr(utf8s[i].rcpt);
-        t.mail.text = (struct client_text){ .body = text, .size = text.n };
-        client_send(&t.c, &t.mail, 2000);
-        out = said(&t);
+        meet(t, PLAIN, utf8s[i].offers);
+        t->mail.flags = ENV_UTF8;
+        t->mail.sender = slice_cstr(utf8s[i].sender);
+        t->rcpts[0].address = slice_cstr(utf8s[i].rcpt);
+        t->mail.text = (struct client_text){ .body = text, .size = text.n };
+        client_send(&t->c, &t->mail, 2000);
+        out = said(t);
         if (utf8s[i].commands != NULL ? strcmp(out, utf8s[i].commands) != 0
-            : t.rcpts[0].unfit == NULL || strcmp(t.rcpts[0].unfit->status, "5.6.7") != 0)
+            : t->rcpts[0].unfit == NULL || strcmp(t->rcpts[0].unfit->status, "5.6.7") != 0)
             fail_msg("%s: %s", utf8s[i].what, out);
-        talk_close(&t);
     }
 }
 
 static void a_recipient_that_cannot_be_written_does_not_hold_up_the_others(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lmtp = false });
-    greet(&t, "");
-    t.mail.nrcpts = 2;
-    t.mail.flags = ENV_UTF8;
-    t.rcpts[0].address = SLICE_LIT("\303\244@b.test");
-    client_send(&t.c, &t.mail, 2000);
-    assert_string_equal(said(&t), "MAIL FROM:<s@a.test>|RCPT TO:<2@c.test>|DATA|");
-    hear(&t, "250 ok|250 ok|354 go|", "Hi|.|");
-    hear(&t, "250 kept|", "");
-    assert_true(t.rcpts[1].decided && !t.rcpts[0].decided);
-    assert_string_equal(t.rcpts[0].unfit->status, "5.6.7");
-    talk_close(&t);
+    meet(t, PLAIN, "");
+    t->mail.nrcpts = 2;
+    t->mail.flags = ENV_UTF8;
+    t->rcpts[0].address = SLICE_LIT("\303\244@b.test");
+    sends(t, "MAIL FROM:<s@a.test>|RCPT TO:<2@c.test>|DATA|");
+    hear(t, "250 ok|250 ok|354 go|", "Hi|.|");
+    hear(t, "250 kept|", "");
+    assert_true(t->rcpts[1].decided && !t->rcpts[0].decided);
+    assert_string_equal(t->rcpts[0].unfit->status, "5.6.7");
 }
 
 /* --- BDAT */
@@ -326,60 +351,50 @@ static void a_recipient_that_cannot_be_written_does_not_hold_up_the_others(void 
 
 static void a_small_text_goes_with_its_commands(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lmtp = false });
-    greet(&t, CHUNKS);
-    client_send(&t.c, &t.mail, 2000);
-    assert_string_equal(said(&t), MAILRCPT "BDAT 4 LAST|Hi|");
-    hear(&t, "250 ok|250 ok|250 2.0.0 kept|", "");
-    assert_int_equal(t.rcpts[0].fate, FATE_DONE);
-    assert_int_equal(t.c.stage, STAGE_IDLE);
-    t.rcpts[0].decided = false;                 /* nor does it wait where the host was just heard */
-    client_send(&t.c, &t.mail, 2000 + CLIENT_WARM);
-    assert_string_equal(said(&t), MAILRCPT "BDAT 4 LAST|Hi|");
-    hear(&t, "250 ok|250 ok|250 2.0.0 kept|", "");
-    assert_int_equal(t.rcpts[0].fate, FATE_DONE);
-    t.rcpts[0].decided = false;                 /* on a connection kept idle it waits for RCPT */
-    client_send(&t.c, &t.mail, 2001 + CLIENT_WARM);
-    assert_string_equal(said(&t), MAILRCPT);
-    hear(&t, "250 ok|250 ok|", "BDAT 4 LAST|Hi|");
-    hear(&t, "250 ok|", "");
-    assert_int_equal(t.rcpts[0].fate, FATE_DONE);
-    talk_close(&t);
+    meet(t, PLAIN, CHUNKS);
+    sends(t, MAILRCPT "BDAT 4 LAST|Hi|");
+    hear(t, "250 ok|250 ok|250 2.0.0 kept|", "");
+    assert_int_equal(t->rcpts[0].fate, FATE_DONE);
+    assert_int_equal(t->c.stage, STAGE_IDLE);
+    t->rcpts[0].decided = false;                /* nor does it wait where the host was just heard */
+    client_send(&t->c, &t->mail, 2000 + CLIENT_WARM);
+    assert_string_equal(said(t), MAILRCPT "BDAT 4 LAST|Hi|");
+    hear(t, "250 ok|250 ok|250 2.0.0 kept|", "");
+    assert_int_equal(t->rcpts[0].fate, FATE_DONE);
+    t->rcpts[0].decided = false;                /* on a connection kept idle it waits for RCPT */
+    client_send(&t->c, &t->mail, 2001 + CLIENT_WARM);
+    assert_string_equal(said(t), MAILRCPT);
+    hear(t, "250 ok|250 ok|", "BDAT 4 LAST|Hi|");
+    hear(t, "250 ok|", "");
+    assert_int_equal(t->rcpts[0].fate, FATE_DONE);
 }
 
 static void dots_and_any_octets_go_by_bdat_as_they_are(void **state)
 {
     static const struct slice binary = { ".\r\n\0\n\r.\r\n\377", 10 };
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lmtp = false });
-    greet(&t, CHUNKS);
-    t.mail.flags = ENV_BINARY | ENV_BARE | ENV_8BIT;
-    t.mail.text = (struct client_text){ .body = binary, .size = binary.n };
-    client_send(&t.c, &t.mail, 2000);
-    assert_memory_equal(t.out.p + t.out.start + t.out.n - 10 - 14, "BDAT 10 LAST\r\n", 14);
-    assert_memory_equal(t.out.p + t.out.start + t.out.n - 10, binary.p, 10);
-    talk_close(&t);
+    meet(t, PLAIN, CHUNKS);
+    t->mail.flags = ENV_BINARY | ENV_BARE | ENV_8BIT;
+    t->mail.text = (struct client_text){ .body = binary, .size = binary.n };
+    client_send(&t->c, &t->mail, 2000);
+    assert_memory_equal(t->out.p + t->out.start + t->out.n - 10 - 14, "BDAT 10 LAST\r\n", 14);
+    assert_memory_equal(t->out.p + t->out.start + t->out.n - 10, binary.p, 10);
 }
 
 static void what_is_no_text_is_never_sent_as_text_by_bdat(void **state)
 {
     static const struct slice binary = { "a\nb\r\n", 5 };
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lmtp = false });
-    greet(&t, "250-CHUNKING|");
-    t.mail.text = (struct client_text){ .body = binary, .size = binary.n };
-    client_send(&t.c, &t.mail, 2000);
-    assert_int_equal(t.c.stage, STAGE_DEAD);
-    assert_null(strstr(said(&t), "a|b"));
-    assert_int_equal(t.rcpts[0].fate, FATE_NEVER);
-    talk_close(&t);
+    meet(t, PLAIN, "250-CHUNKING|");
+    t->mail.text = (struct client_text){ .body = binary, .size = binary.n };
+    client_send(&t->c, &t->mail, 2000);
+    assert_int_equal(t->c.stage, STAGE_DEAD);
+    assert_null(strstr(said(t), "a|b"));
+    assert_int_equal(t->rcpts[0].fate, FATE_NEVER);
 }
 
 static int64_t read_x(void *user, char *to, size_t n, uint64_t at)
@@ -405,45 +420,37 @@ static uint64_t drain(struct talk *t)
 
 static void a_large_text_goes_in_chunks_each_with_its_reply(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lmtp = false });
-    greet(&t, CHUNKS);
-    t.mail.text = (struct client_text){ .size = CLIENT_CHUNK + 500, .read = read_x };
-    client_send(&t.c, &t.mail, 2000);
-    assert_string_equal(said(&t), MAILRCPT);
-    feed(&t, "250 ok|250 ok|");
-    assert_memory_equal(t.out.p + t.out.start, "BDAT 1048576\r\nxx", 16);
-    assert_int_equal(drain(&t), CLIENT_CHUNK + 14);
-    assert_int_equal(t.c.stage, STAGE_CHUNK);
-    feed(&t, "250 1048576 octets|");
-    assert_memory_equal(t.out.p + t.out.start, "BDAT 500 LAST\r\n", 15);
-    assert_int_equal(drain(&t), 500 + 15);
-    assert_int_equal(t.c.stage, STAGE_DOT);
-    hear(&t, "250 kept|", "");
-    assert_int_equal(t.rcpts[0].fate, FATE_DONE);
-    talk_close(&t);
+    meet(t, PLAIN, CHUNKS);
+    t->mail.text = (struct client_text){ .size = CLIENT_CHUNK + 500, .read = read_x };
+    sends(t, MAILRCPT);
+    feed(t, "250 ok|250 ok|");
+    assert_memory_equal(t->out.p + t->out.start, "BDAT 1048576\r\nxx", 16);
+    assert_int_equal(drain(t), CLIENT_CHUNK + 14);
+    assert_int_equal(t->c.stage, STAGE_CHUNK);
+    feed(t, "250 1048576 octets|");
+    assert_memory_equal(t->out.p + t->out.start, "BDAT 500 LAST\r\n", 15);
+    assert_int_equal(drain(t), 500 + 15);
+    assert_int_equal(t->c.stage, STAGE_DOT);
+    hear(t, "250 kept|", "");
+    assert_int_equal(t->rcpts[0].fate, FATE_DONE);
 }
 
 static void after_a_refused_chunk_no_other_is_sent_and_rset_comes_next(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lmtp = false });
-    greet(&t, CHUNKS);
-    t.mail.text = (struct client_text){ .size = CLIENT_CHUNK + 500, .read = read_x };
-    client_send(&t.c, &t.mail, 2000);
-    feed(&t, "250 ok|250 ok|");
-    drain(&t);
-    hear(&t, "552 5.3.4 too big|", "");
-    assert_int_equal(t.rcpts[0].fate, FATE_NEVER);
-    assert_int_equal(t.c.stage, STAGE_IDLE);
-    t.rcpts[0].decided = false;
-    client_send(&t.c, &t.mail, 2000);
-    assert_string_equal(said(&t), "RSET|" MAILRCPT);
-    talk_close(&t);
+    meet(t, PLAIN, CHUNKS);
+    t->mail.text = (struct client_text){ .size = CLIENT_CHUNK + 500, .read = read_x };
+    client_send(&t->c, &t->mail, 2000);
+    feed(t, "250 ok|250 ok|");
+    drain(t);
+    hear(t, "552 5.3.4 too big|", "");
+    assert_int_equal(t->rcpts[0].fate, FATE_NEVER);
+    assert_int_equal(t->c.stage, STAGE_IDLE);
+    t->rcpts[0].decided = false;
+    sends(t, "RSET|" MAILRCPT);
 }
 
 static const struct { const char *what, *replies; enum fate fate; bool decided; unsigned code; } alongs[] = {
@@ -457,64 +464,50 @@ static const struct { const char *what, *replies; enum fate fate; bool decided; 
 
 static void a_text_that_went_along_has_the_fate_that_the_replies_say(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof alongs / sizeof *alongs; i++) {
-        struct talk t;
+    struct talk *t = *state;
 
-        talk_open(&t, &(struct client_options){ .lmtp = false });
-        greet(&t, CHUNKS);
-        client_send(&t.c, &t.mail, 2000);
-        said(&t);
-        feed(&t, alongs[i].replies);
-        if (t.rcpts[0].decided != alongs[i].decided || t.c.mail != NULL
-            || (alongs[i].decided && (t.rcpts[0].fate != alongs[i].fate || t.rcpts[0].code != alongs[i].code)))
-            fail_msg("%s: %d %u", alongs[i].what, t.rcpts[0].fate, t.rcpts[0].code);
-        talk_close(&t);
+    for (size_t i = 0; i < sizeof alongs / sizeof *alongs; i++) {
+        meet(t, PLAIN, CHUNKS);
+        client_send(&t->c, &t->mail, 2000);
+        said(t);
+        feed(t, alongs[i].replies);
+        if (t->rcpts[0].decided != alongs[i].decided || t->c.mail != NULL
+            || (alongs[i].decided && (t->rcpts[0].fate != alongs[i].fate || t->rcpts[0].code != alongs[i].code)))
+            fail_msg("%s: %d %u", alongs[i].what, t->rcpts[0].fate, t->rcpts[0].code);
     }
 }
 
 static void a_text_that_went_along_is_in_doubt_when_the_connection_is_lost(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lmtp = false });
-    greet(&t, CHUNKS);
-    client_send(&t.c, &t.mail, 2000);
-    client_fail(&t.c, CAUSE_LOST, "");
-    assert_true(t.rcpts[0].decided);            /* not elsewhere now: it may be there */
-    assert_int_equal(t.rcpts[0].fate, FATE_LATER);
-    talk_close(&t);
+    meet(t, PLAIN, CHUNKS);
+    client_send(&t->c, &t->mail, 2000);
+    client_fail(&t->c, CAUSE_LOST, "");
+    assert_true(t->rcpts[0].decided);           /* not elsewhere now: it may be there */
+    assert_int_equal(t->rcpts[0].fate, FATE_LATER);
 }
 
 static void lmtp_has_a_reply_for_each_recipient_after_bdat(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lmtp = true });
-    greet(&t, CHUNKS);
-    t.mail.nrcpts = 2;
-    client_send(&t.c, &t.mail, 2000);
-    assert_string_equal(said(&t), MAILRCPT "RCPT TO:<2@c.test>|");
-    hear(&t, "250 ok|250 ok|250 ok|", "BDAT 4 LAST|Hi|");
-    hear(&t, "250 2.1.5 kept|452 4.2.2 full|", "");
-    assert_int_equal(t.rcpts[0].how, DELIVERY_FINAL);
-    assert_int_equal(t.rcpts[0].fate, FATE_DONE);
-    assert_int_equal(t.rcpts[1].fate, FATE_LATER);
-    talk_close(&t);
+    meet(t, &(struct client_options){ .lmtp = true }, CHUNKS);
+    t->mail.nrcpts = 2;
+    sends(t, MAILRCPT "RCPT TO:<2@c.test>|");
+    hear(t, "250 ok|250 ok|250 ok|", "BDAT 4 LAST|Hi|");
+    hear(t, "250 2.1.5 kept|452 4.2.2 full|", "");
+    assert_int_equal(t->rcpts[0].how, DELIVERY_FINAL);
+    assert_int_equal(t->rcpts[0].fate, FATE_DONE);
+    assert_int_equal(t->rcpts[1].fate, FATE_LATER);
 }
 
 static void a_connection_that_reads_lines_gets_data(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lines = true });
-    greet(&t, CHUNKS);
-    client_send(&t.c, &t.mail, 2000);
-    assert_string_equal(said(&t), MAILRCPT "DATA|");
-    talk_close(&t);
+    meet(t, &(struct client_options){ .lines = true }, CHUNKS);
+    sends(t, MAILRCPT "DATA|");
 }
 
 static enum downgrade_result fit(void *user, enum downgrade_target target, struct client_text *text)
@@ -541,27 +534,25 @@ static const struct {
 
 static void a_text_is_re_encoded_for_a_host_that_takes_less(void **state)
 {
-    (void)state;
+    struct talk *t = *state;
+
     for (size_t i = 0; i < sizeof fits / sizeof *fits; i++) {
         enum downgrade_result result = fits[i].result;
         char expected[100];
-        struct talk t;
 
-        talk_open(&t, &(struct client_options){ .lmtp = false });
-        greet(&t, fits[i].offers);
-        t.mail.flags = fits[i].flags;
-        t.mail.fit = fit;
-        t.mail.fit_user = &result;
-        client_send(&t.c, &t.mail, 2000);
+        meet(t, PLAIN, fits[i].offers);
+        t->mail.flags = fits[i].flags;
+        t->mail.fit = fit;
+        t->mail.fit_user = &result;
+        client_send(&t->c, &t->mail, 2000);
         if (fits[i].mail == NULL) {
-            assert_string_equal(t.rcpts[0].unfit->status, fits[i].text);
+            assert_string_equal(t->rcpts[0].unfit->status, fits[i].text);
         } else {
             snprintf(expected, sizeof expected, "MAIL FROM:<s@a.test>%s|RCPT TO:<1@b.test>|DATA|", fits[i].mail);
-            assert_string_equal(said(&t), expected);
+            assert_string_equal(said(t), expected);
             snprintf(expected, sizeof expected, "%s.|", fits[i].text);
-            hear(&t, "250 ok|250 ok|354 go|", expected);
+            hear(t, "250 ok|250 ok|354 go|", expected);
         }
-        talk_close(&t);
     }
 }
 
@@ -577,23 +568,21 @@ static void a_success_says_who_reports_it(void **state)
         { "250-DSN|", true, DELIVERY_PASSED_LATE },
         { "", true, DELIVERY_RELAYED_LATE },
     };
+    struct talk *t = *state;
 
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buf extra = BUF(1000);
         struct wire w = wire_writer(&extra);
-        struct talk t;
 
-        talk_open(&t, &(struct client_options){ .lmtp = false });
+        talk_open(t, PLAIN);
         if (cases[i].by)
             extra_put(&w, EXTRA_BY, SLICE_LIT("9000000 N"));
-        t.mail.extra = buf_view(&extra);
-        greet(&t, cases[i].offers);
-        client_send(&t.c, &t.mail, 2000);
-        feed(&t, "250 ok|250 ok|354 go|");
-        feed(&t, "250 ok|");
-        assert_int_equal(t.rcpts[0].how, cases[i].how);
-        talk_close(&t);
+        t->mail.extra = buf_view(&extra);
+        greet(t, cases[i].offers);
+        client_send(&t->c, &t->mail, 2000);
+        feed(t, "250 ok|250 ok|354 go|");
+        feed(t, "250 ok|");
+        assert_int_equal(t->rcpts[0].how, cases[i].how);
         buf_free(&extra);
     }
 }
@@ -607,18 +596,14 @@ static void a_full_mailbox_bounces_and_too_many_recipients_wait(void **state)
         { "552 5.3.4 too large|", FATE_NEVER },    { "552 5.5.3 too many recipients|", FATE_LATER },
         { "552 too many|", FATE_LATER },           { "452 4.2.2 full|", FATE_LATER },
     };
+    struct talk *t = *state;
 
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct talk t;
-
-        talk_open(&t, &(struct client_options){ .lmtp = false });
-        greet(&t, "250-SIZE 1000|");
-        client_send(&t.c, &t.mail, 2000);
-        feed(&t, "250 ok|");
-        feed(&t, cases[i].reply);
-        assert_int_equal(t.rcpts[0].fate, cases[i].fate);
-        talk_close(&t);
+        meet(t, PLAIN, "250-SIZE 1000|");
+        client_send(&t->c, &t->mail, 2000);
+        feed(t, "250 ok|");
+        feed(t, cases[i].reply);
+        assert_int_equal(t->rcpts[0].fate, cases[i].fate);
     }
 }
 
@@ -630,20 +615,18 @@ static void a_full_mailbox_bounces_and_too_many_recipients_wait(void **state)
 
 static void tls_is_taken_where_it_is_offered_and_everything_begins_anew(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, OPPORTUNISTIC);
-    hear(&t, "220 mx.test|", "EHLO us.test|");
-    hear(&t, OFFERS_TLS, "STARTTLS|");
-    hear(&t, "220 go|", "");
-    assert_int_equal(t.c.stage, STAGE_SECURE);
-    client_secured(&t.c, true, 2000);
-    assert_string_equal(said(&t), "EHLO us.test|");
-    hear(&t, "250-mx.test|250-STARTTLS|250 8BITMIME|", "");
-    assert_int_equal(t.c.stage, STAGE_IDLE);
-    assert_false(t.c.offers.flags & HOST_SIZE);
-    talk_close(&t);
+    talk_open(t, OPPORTUNISTIC);
+    hear(t, "220 mx.test|", "EHLO us.test|");
+    hear(t, OFFERS_TLS, "STARTTLS|");
+    hear(t, "220 go|", "");
+    assert_int_equal(t->c.stage, STAGE_SECURE);
+    client_secured(&t->c, true, 2000);
+    assert_string_equal(said(t), "EHLO us.test|");
+    hear(t, "250-mx.test|250-STARTTLS|250 8BITMIME|", "");
+    assert_int_equal(t->c.stage, STAGE_IDLE);
+    assert_false(t->c.offers.flags & HOST_SIZE);
 }
 
 static const struct {
@@ -662,61 +645,59 @@ static const struct {
 
 static void what_is_not_secure_is_used_only_where_it_may_be(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
-        struct talk t;
+    struct talk *t = *state;
 
-        talk_open(&t, &(struct client_options){ .tls = starts[i].tls });
-        feed(&t, "220 mx.test|");
-        feed(&t, starts[i].ehlo);
-        feed(&t, starts[i].reply);
-        if (t.c.stage != starts[i].stage || t.c.problem.cause != starts[i].cause)
-            fail_msg("%s: stage %d, cause %d", starts[i].what, t.c.stage, t.c.problem.cause);
-        talk_close(&t);
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        talk_open(t, &(struct client_options){ .tls = starts[i].tls });
+        feed(t, "220 mx.test|");
+        feed(t, starts[i].ehlo);
+        feed(t, starts[i].reply);
+        if (t->c.stage != starts[i].stage || t->c.problem.cause != starts[i].cause)
+            fail_msg("%s: stage %d, cause %d", starts[i].what, t->c.stage, t->c.problem.cause);
     }
 }
 
 /* --- logging in */
 
-#define LOGIN &(struct client_options){ .account = SLICE_LIT("hub") }
+/* login_at - a session with an account at a host that says this to EHLO */
+
+static void login_at(struct talk *t, const char *ehlo)
+{
+    talk_open(t, &(struct client_options){ .account = SLICE_LIT("hub") });
+    feed(t, "220 mx.test|");
+    said(t);
+    feed(t, ehlo);
+}
 
 static void a_login_is_a_talk_between_the_vault_and_the_host(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, LOGIN);
-    feed(&t, "220 mx.test|");
-    said(&t);
-    hear(&t, "250-mx.test|250-AUTH CRAM-MD5 PLAIN|250 X-EXPS LOGIN|", "");
-    assert_int_equal(t.c.stage, STAGE_LOGIN);
-    assert_string_equal(t.asked, "BEGIN CRAM-MD5 PLAIN;");
-    client_login_say(&t.c, SLICE_LIT("CRAM-MD5"), false, SLICE_LIT(""), 2000);
-    assert_string_equal(said(&t), "AUTH CRAM-MD5|");
-    hear(&t, "334 PDE+|", "");
-    assert_string_equal(t.asked, "BEGIN CRAM-MD5 PLAIN;STEP <1>;");
-    client_login_say(&t.c, SLICE_LIT(""), true, SLICE_LIT("hub x"), 2000);
-    assert_string_equal(said(&t), "aHViIHg=|");
-    client_login_end(&t.c, FATE_DONE, SLICE_LIT(""), 2000);
-    hear(&t, "235 2.7.0 welcome|", "");
-    assert_int_equal(t.c.stage, STAGE_IDLE);
-    assert_true(t.c.logged_in);
-    talk_close(&t);
+    login_at(t, "250-mx.test|250-AUTH CRAM-MD5 PLAIN|250 X-EXPS LOGIN|");
+    assert_string_equal(said(t), "");
+    assert_int_equal(t->c.stage, STAGE_LOGIN);
+    assert_string_equal(t->asked, "BEGIN CRAM-MD5 PLAIN;");
+    client_login_say(&t->c, SLICE_LIT("CRAM-MD5"), false, SLICE_LIT(""), 2000);
+    assert_string_equal(said(t), "AUTH CRAM-MD5|");
+    hear(t, "334 PDE+|", "");
+    assert_string_equal(t->asked, "BEGIN CRAM-MD5 PLAIN;STEP <1>;");
+    client_login_say(&t->c, SLICE_LIT(""), true, SLICE_LIT("hub x"), 2000);
+    assert_string_equal(said(t), "aHViIHg=|");
+    client_login_end(&t->c, FATE_DONE, SLICE_LIT(""), 2000);
+    hear(t, "235 2.7.0 welcome|", "");
+    assert_int_equal(t->c.stage, STAGE_IDLE);
+    assert_true(t->c.logged_in);
 }
 
 static void x_exps_is_used_where_a_host_has_only_that(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, LOGIN);
-    feed(&t, "220 mx.test|");
-    feed(&t, "250-mx.test|250-X-EXPS=LOGIN|250 X-EXPS GSSAPI LOGIN|");
-    said(&t);
-    assert_string_equal(t.asked, "BEGIN LOGIN GSSAPI;");
-    client_login_say(&t.c, SLICE_LIT("LOGIN"), true, SLICE_LIT("u"), 2000);
-    assert_string_equal(said(&t), "X-EXPS LOGIN dQ==|");
-    talk_close(&t);
+    login_at(t, "250-mx.test|250-X-EXPS=LOGIN|250 X-EXPS GSSAPI LOGIN|");
+    said(t);
+    assert_string_equal(t->asked, "BEGIN LOGIN GSSAPI;");
+    client_login_say(&t->c, SLICE_LIT("LOGIN"), true, SLICE_LIT("u"), 2000);
+    assert_string_equal(said(t), "X-EXPS LOGIN dQ==|");
 }
 
 static const struct { const char *what; bool has; const char *data, *line; } firsts[] = {
@@ -727,18 +708,14 @@ static const struct { const char *what; bool has; const char *data, *line; } fir
 
 static void an_initial_response_goes_with_the_command(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
-        struct talk t;
+    struct talk *t = *state;
 
-        talk_open(&t, LOGIN);
-        feed(&t, "220 mx.test|");
-        feed(&t, "250-mx.test|250 AUTH PLAIN|");
-        said(&t);
-        client_login_say(&t.c, SLICE_LIT("PLAIN"), firsts[i].has,
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
+        login_at(t, "250-mx.test|250 AUTH PLAIN|");
+        said(t);
+        client_login_say(&t->c, SLICE_LIT("PLAIN"), firsts[i].has,
                          slice_of(firsts[i].data, i == 0 ? 4 : 0), 2000);
-        assert_string_equal(said(&t), firsts[i].line);
-        talk_close(&t);
+        assert_string_equal(said(t), firsts[i].line);
     }
 }
 
@@ -752,54 +729,42 @@ static const struct { const char *what; bool proved; const char *reply; unsigned
 
 static void a_login_that_fails_is_later_and_no_mail_is_sent(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
-        struct talk t;
+    struct talk *t = *state;
 
-        talk_open(&t, LOGIN);
-        feed(&t, "220 mx.test|");
-        feed(&t, "250-mx.test|250 AUTH PLAIN|");
-        client_login_say(&t.c, SLICE_LIT("PLAIN"), true, SLICE_LIT("x"), 2000);
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
+        login_at(t, "250-mx.test|250 AUTH PLAIN|");
+        client_login_say(&t->c, SLICE_LIT("PLAIN"), true, SLICE_LIT("x"), 2000);
         if (wrongs[i].proved)
-            client_login_end(&t.c, FATE_DONE, SLICE_LIT(""), 2000);
-        said(&t);
-        hear(&t, wrongs[i].reply, wrongs[i].said);
-        assert_int_equal(t.c.stage, STAGE_DEAD);
-        assert_int_equal(t.c.problem.cause, CAUSE_LOGIN);
-        assert_int_equal(t.c.problem.code, wrongs[i].code);
-        assert_int_equal(t.c.problem.status[0], '4');
-        talk_close(&t);
+            client_login_end(&t->c, FATE_DONE, SLICE_LIT(""), 2000);
+        said(t);
+        hear(t, wrongs[i].reply, wrongs[i].said);
+        assert_int_equal(t->c.stage, STAGE_DEAD);
+        assert_int_equal(t->c.problem.cause, CAUSE_LOGIN);
+        assert_int_equal(t->c.problem.code, wrongs[i].code);
+        assert_int_equal(t->c.problem.status[0], '4');
     }
 }
 
 static void a_host_without_logins_is_later(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, LOGIN);
-    feed(&t, "220 mx.test|");
-    feed(&t, "250 mx.test|");
-    assert_int_equal(t.c.stage, STAGE_DEAD);
-    assert_int_equal(t.c.problem.cause, CAUSE_LOGIN);
-    talk_close(&t);
+    login_at(t, "250 mx.test|");
+    assert_int_equal(t->c.stage, STAGE_DEAD);
+    assert_int_equal(t->c.problem.cause, CAUSE_LOGIN);
 }
 
 static void a_vault_that_refuses_ends_the_exchange_and_the_session(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, LOGIN);
-    feed(&t, "220 mx.test|");
-    feed(&t, "250-mx.test|250 AUTH SCRAM-SHA-256|");
-    client_login_say(&t.c, SLICE_LIT("SCRAM-SHA-256"), true, SLICE_LIT("x"), 2000);
-    feed(&t, "334 eA==|");
-    said(&t);
-    client_login_end(&t.c, FATE_LATER, SLICE_LIT("the server did not prove who it is"), 2000);
-    assert_string_equal(said(&t), "*|");
-    assert_int_equal(t.c.stage, STAGE_DEAD);
-    talk_close(&t);
+    login_at(t, "250-mx.test|250 AUTH SCRAM-SHA-256|");
+    client_login_say(&t->c, SLICE_LIT("SCRAM-SHA-256"), true, SLICE_LIT("x"), 2000);
+    feed(t, "334 eA==|");
+    said(t);
+    client_login_end(&t->c, FATE_LATER, SLICE_LIT("the server did not prove who it is"), 2000);
+    assert_string_equal(said(t), "*|");
+    assert_int_equal(t->c.stage, STAGE_DEAD);
 }
 
 /* --- XFORWARD, XEXCH50 */
@@ -808,46 +773,34 @@ static void a_vault_that_refuses_ends_the_exchange_and_the_session(void **state)
 
 static void a_peer_hears_where_a_message_came_from(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, PEER);
-    greet(&t, "250-XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE|");
-    client_send(&t.c, &t.mail, 2000);
-    assert_string_equal(said(&t), "XFORWARD NAME=[UNAVAILABLE] ADDR=192.0.2.7 PORT=[UNAVAILABLE]|");
-    hear(&t, "250 ok|", "XFORWARD PROTO=ESMTP HELO=cli.test IDENT=0123456789ABC SOURCE=REMOTE|");
-    hear(&t, "250 ok|", MAILRCPT "DATA|");
-    talk_close(&t);
+    meet(t, PEER, "250-XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE|");
+    sends(t, "XFORWARD NAME=[UNAVAILABLE] ADDR=192.0.2.7 PORT=[UNAVAILABLE]|");
+    hear(t, "250 ok|", "XFORWARD PROTO=ESMTP HELO=cli.test IDENT=0123456789ABC SOURCE=REMOTE|");
+    hear(t, "250 ok|", MAILRCPT "DATA|");
 }
 
 static void only_attributes_that_are_offered_are_told_and_told_ones_go_on(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, PEER);
-    greet(&t, "250-XFORWARD ADDR HELO|");
-    t.mail.from_ip = SLICE_LIT("2001:db8::1");
-    t.mail.extra = put_extra(&t.extras[0], EXTRA_XFORWARD, "NAME=n.test HELO=h+2Bx ADDR=");
-    client_send(&t.c, &t.mail, 2000);
-    assert_string_equal(said(&t), "XFORWARD ADDR=IPV6:2001:db8::1|");
-    hear(&t, "501 what|", "XFORWARD HELO=h+2Bx|");
-    hear(&t, "250 ok|", MAILRCPT "DATA|");
-    talk_close(&t);
+    meet(t, PEER, "250-XFORWARD ADDR HELO|");
+    t->mail.from_ip = SLICE_LIT("2001:db8::1");
+    t->mail.extra = put_extra(&t->extras[0], EXTRA_XFORWARD, "NAME=n.test HELO=h+2Bx ADDR=");
+    sends(t, "XFORWARD ADDR=IPV6:2001:db8::1|");
+    hear(t, "501 what|", "XFORWARD HELO=h+2Bx|");
+    hear(t, "250 ok|", MAILRCPT "DATA|");
 }
 
 static void strangers_hear_nothing(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lmtp = false });
-    greet(&t, "250-XFORWARD NAME ADDR|250-XEXCH50|");
-    t.mail.extra = put_extra(&t.extras[0], EXTRA_XEXCH50, "blob");
-    client_send(&t.c, &t.mail, 2000);
-    assert_string_equal(said(&t), MAILRCPT "DATA|");
-    assert_non_null(strstr(t.mail.note, "XEXCH50 dropped"));
-    talk_close(&t);
+    meet(t, PLAIN, "250-XFORWARD NAME ADDR|250-XEXCH50|");
+    t->mail.extra = put_extra(&t->extras[0], EXTRA_XEXCH50, "blob");
+    sends(t, MAILRCPT "DATA|");
+    assert_non_null(strstr(t->mail.note, "XEXCH50 dropped"));
 }
 
 static struct slice blob(struct talk *t)
@@ -870,27 +823,23 @@ static const struct { const char *command, *after, *note; } blobs[] = {
 
 static void the_blob_goes_between_recipients_and_text(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++) {
-        struct talk t;
+    struct talk *t = *state;
 
-        talk_open(&t, PEER);
-        greet(&t, "250-XEXCH50|" CHUNKS);
-        t.mail.extra = blob(&t);
-        client_send(&t.c, &t.mail, 2000);
-        assert_string_equal(said(&t), MAILRCPT);
-        hear(&t, "250 ok|250 ok|", "XEXCH50 5 2|");
+    for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++) {
+        meet(t, PEER, "250-XEXCH50|" CHUNKS);
+        t->mail.extra = blob(t);
+        sends(t, MAILRCPT);
+        hear(t, "250 ok|250 ok|", "XEXCH50 5 2|");
         if (blobs[i].after != NULL) {
-            feed(&t, blobs[i].command);
-            assert_int_equal(t.out.n, 5);
-            assert_memory_equal(t.out.p + t.out.start, "bl\rob", 5);
-            buf_clear(&t.out);
+            feed(t, blobs[i].command);
+            assert_int_equal(t->out.n, 5);
+            assert_memory_equal(t->out.p + t->out.start, "bl\rob", 5);
+            buf_clear(&t->out);
         }
-        hear(&t, blobs[i].after != NULL ? blobs[i].after : blobs[i].command, "BDAT 4 LAST|Hi|");
-        hear(&t, "250 kept|", "");
-        assert_int_equal(t.rcpts[0].fate, FATE_DONE);
-        assert_string_equal(t.mail.note != NULL ? t.mail.note : "", blobs[i].note != NULL ? blobs[i].note : "");
-        talk_close(&t);
+        hear(t, blobs[i].after != NULL ? blobs[i].after : blobs[i].command, "BDAT 4 LAST|Hi|");
+        hear(t, "250 kept|", "");
+        assert_int_equal(t->rcpts[0].fate, FATE_DONE);
+        assert_string_equal(t->mail.note != NULL ? t->mail.note : "", blobs[i].note != NULL ? blobs[i].note : "");
     }
 }
 
@@ -898,55 +847,54 @@ static void the_blob_goes_between_recipients_and_text(void **state)
 
 static void another_command_is_asked_between_transactions(void **state)
 {
-    struct talk t;
+    struct talk *t = *state;
 
-    (void)state;
-    talk_open(&t, &(struct client_options){ .lmtp = false });
-    greet(&t, "250-ETRN|");
-    client_say(&t.c, SLICE_LIT("ETRN b.test"), 2000);
-    assert_string_equal(said(&t), "ETRN b.test|");
-    assert_int_equal(t.c.stage, STAGE_COMMAND);
-    hear(&t, "458 4.3.0 cannot|", "");
-    assert_int_equal(t.c.stage, STAGE_IDLE);
-    assert_int_equal(t.c.reader.reply.code, 458);
-    client_say(&t.c, SLICE_LIT("ATRN"), 2000);
-    feed(&t, "250 go|220 too early|");
-    assert_int_equal(t.c.stage, STAGE_DEAD);
-    talk_close(&t);
+    meet(t, PLAIN, "250-ETRN|");
+    client_say(&t->c, SLICE_LIT("ETRN b.test"), 2000);
+    assert_string_equal(said(t), "ETRN b.test|");
+    assert_int_equal(t->c.stage, STAGE_COMMAND);
+    hear(t, "458 4.3.0 cannot|", "");
+    assert_int_equal(t->c.stage, STAGE_IDLE);
+    assert_int_equal(t->c.reader.reply.code, 458);
+    client_say(&t->c, SLICE_LIT("ATRN"), 2000);
+    feed(t, "250 go|220 too early|");
+    assert_int_equal(t->c.stage, STAGE_DEAD);
 }
+
+#define TALK(test) cmocka_unit_test_setup_teardown(test, talk_begin, talk_end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_parameter_goes_to_hosts_that_offer_it_and_to_no_other),
-        cmocka_unit_test(a_report_goes_on_although_the_host_lacks_requiretls),
-        cmocka_unit_test(addresses_beyond_ascii_go_where_they_are_understood),
-        cmocka_unit_test(a_recipient_that_cannot_be_written_does_not_hold_up_the_others),
-        cmocka_unit_test(a_small_text_goes_with_its_commands),
-        cmocka_unit_test(dots_and_any_octets_go_by_bdat_as_they_are),
-        cmocka_unit_test(what_is_no_text_is_never_sent_as_text_by_bdat),
-        cmocka_unit_test(a_large_text_goes_in_chunks_each_with_its_reply),
-        cmocka_unit_test(after_a_refused_chunk_no_other_is_sent_and_rset_comes_next),
-        cmocka_unit_test(a_text_that_went_along_has_the_fate_that_the_replies_say),
-        cmocka_unit_test(a_text_that_went_along_is_in_doubt_when_the_connection_is_lost),
-        cmocka_unit_test(lmtp_has_a_reply_for_each_recipient_after_bdat),
-        cmocka_unit_test(a_connection_that_reads_lines_gets_data),
-        cmocka_unit_test(a_text_is_re_encoded_for_a_host_that_takes_less),
-        cmocka_unit_test(a_success_says_who_reports_it),
-        cmocka_unit_test(a_full_mailbox_bounces_and_too_many_recipients_wait),
-        cmocka_unit_test(tls_is_taken_where_it_is_offered_and_everything_begins_anew),
-        cmocka_unit_test(what_is_not_secure_is_used_only_where_it_may_be),
-        cmocka_unit_test(a_login_is_a_talk_between_the_vault_and_the_host),
-        cmocka_unit_test(x_exps_is_used_where_a_host_has_only_that),
-        cmocka_unit_test(an_initial_response_goes_with_the_command),
-        cmocka_unit_test(a_login_that_fails_is_later_and_no_mail_is_sent),
-        cmocka_unit_test(a_host_without_logins_is_later),
-        cmocka_unit_test(a_vault_that_refuses_ends_the_exchange_and_the_session),
-        cmocka_unit_test(a_peer_hears_where_a_message_came_from),
-        cmocka_unit_test(only_attributes_that_are_offered_are_told_and_told_ones_go_on),
-        cmocka_unit_test(strangers_hear_nothing),
-        cmocka_unit_test(the_blob_goes_between_recipients_and_text),
-        cmocka_unit_test(another_command_is_asked_between_transactions),
+        TALK(every_parameter_goes_to_hosts_that_offer_it_and_to_no_other),
+        TALK(a_report_goes_on_although_the_host_lacks_requiretls),
+        TALK(addresses_beyond_ascii_go_where_they_are_understood),
+        TALK(a_recipient_that_cannot_be_written_does_not_hold_up_the_others),
+        TALK(a_small_text_goes_with_its_commands),
+        TALK(dots_and_any_octets_go_by_bdat_as_they_are),
+        TALK(what_is_no_text_is_never_sent_as_text_by_bdat),
+        TALK(a_large_text_goes_in_chunks_each_with_its_reply),
+        TALK(after_a_refused_chunk_no_other_is_sent_and_rset_comes_next),
+        TALK(a_text_that_went_along_has_the_fate_that_the_replies_say),
+        TALK(a_text_that_went_along_is_in_doubt_when_the_connection_is_lost),
+        TALK(lmtp_has_a_reply_for_each_recipient_after_bdat),
+        TALK(a_connection_that_reads_lines_gets_data),
+        TALK(a_text_is_re_encoded_for_a_host_that_takes_less),
+        TALK(a_success_says_who_reports_it),
+        TALK(a_full_mailbox_bounces_and_too_many_recipients_wait),
+        TALK(tls_is_taken_where_it_is_offered_and_everything_begins_anew),
+        TALK(what_is_not_secure_is_used_only_where_it_may_be),
+        TALK(a_login_is_a_talk_between_the_vault_and_the_host),
+        TALK(x_exps_is_used_where_a_host_has_only_that),
+        TALK(an_initial_response_goes_with_the_command),
+        TALK(a_login_that_fails_is_later_and_no_mail_is_sent),
+        TALK(a_host_without_logins_is_later),
+        TALK(a_vault_that_refuses_ends_the_exchange_and_the_session),
+        TALK(a_peer_hears_where_a_message_came_from),
+        TALK(only_attributes_that_are_offered_are_told_and_told_ones_go_on),
+        TALK(strangers_hear_nothing),
+        TALK(the_blob_goes_between_recipients_and_text),
+        TALK(another_command_is_asked_between_transactions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

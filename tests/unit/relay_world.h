@@ -430,3 +430,27 @@ static void wait_for(int n)
     uv_close((uv_handle_t *)&late, NULL);
     uv_run(&loop, UV_RUN_NOWAIT);
 }
+
+/* spin - let the loop go round for as many milliseconds */
+
+static void spin(int turns)
+{
+    for (int i = 0; i < turns; i++) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+        usleep(1000);
+    }
+}
+
+static void deliver_and_wait(unsigned nrcpts)
+{
+    deliver(nrcpts);
+    wait_for(results + 1);
+}
+
+/* delivers - hand over one message more; all outcomes since setup() are these */
+
+static void delivers(unsigned nrcpts, const char *outcomes)
+{
+    deliver_and_wait(nrcpts);
+    assert_string_equal(outcome_text, outcomes);
+}

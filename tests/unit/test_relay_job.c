@@ -9,9 +9,7 @@ static void a_message_reaches_the_host_and_its_result_the_queue(void **state)
     char expected[60];
 
     (void)state;
-    deliver(2);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:done 250 2.0.0, 1:done 250 2.0.0, ");
+    delivers(2, "0:done 250 2.0.0, 1:done 250 2.0.0, ");
     assert_int_equal(trouble, TROUBLE_NONE);
     assert_string_equal(host.verbs, "EHLO MAIL RCPT RCPT DATA ");
     snprintf(expected, sizeof expected, "127.0.0.1 [127.0.0.1]:%u", host.port);
@@ -21,10 +19,8 @@ static void a_message_reaches_the_host_and_its_result_the_queue(void **state)
 static void one_connection_carries_many_messages(void **state)
 {
     (void)state;
-    for (int i = 1; i <= 20; i++) {
-        deliver(1);
-        wait_for(i);
-    }
+    for (int i = 0; i < 20; i++)
+        deliver_and_wait(1);
     assert_int_equal(host.messages, 20);
     assert_int_equal(host.connections, 1);
 }
@@ -33,10 +29,8 @@ static void a_connection_is_left_after_so_many_messages(void **state)
 {
     (void)state;
     conf.relay.messages = 2;
-    for (int i = 1; i <= 6; i++) {
-        deliver(1);
-        wait_for(i);
-    }
+    for (int i = 0; i < 6; i++)
+        deliver_and_wait(1);
     assert_int_equal(host.connections, 3);
 }
 
@@ -44,8 +38,7 @@ static void many_recipients_are_split_into_transactions(void **state)
 {
     (void)state;
     conf.relay.recipients = 2;
-    deliver(5);
-    wait_for(1);
+    deliver_and_wait(5);
     assert_int_equal(host.messages, 3);
     assert_int_equal(host.connections, 1);
     assert_non_null(strstr(outcome_text, "4:done"));
@@ -160,8 +153,7 @@ static void every_misfortune_has_its_outcome(void **state)
 
         memcpy(script, misfortunes[i].script, sizeof misfortunes[i].script);
         host.script = script;
-        deliver(1);
-        wait_for(1);
+        deliver_and_wait(1);
         if (strcmp(outcome_text, misfortunes[i].outcome) != 0
             || trouble != misfortunes[i].trouble
             || host.connections != misfortunes[i].connections)
@@ -178,11 +170,8 @@ static void a_kept_connection_closed_meanwhile_costs_nothing(void **state)
 
     (void)state;
     host.script = script;
-    deliver(1);
-    wait_for(1);
-    deliver(1);
-    wait_for(2);
-    assert_string_equal(outcome_text, "0:done 250 2.0.0, 0:done 250 2.0.0, ");
+    deliver_and_wait(1);
+    delivers(1, "0:done 250 2.0.0, 0:done 250 2.0.0, ");
     assert_int_equal(host.connections, 2);
 }
 
@@ -193,11 +182,8 @@ static void a_kept_connection_that_says_421_costs_nothing(void **state)
 
     (void)state;
     host.script = script;
-    deliver(1);
-    wait_for(1);
-    deliver(1);
-    wait_for(2);
-    assert_string_equal(outcome_text, "0:done 250 2.0.0, 0:done 250 2.0.0, ");
+    deliver_and_wait(1);
+    delivers(1, "0:done 250 2.0.0, 0:done 250 2.0.0, ");
 }
 
 static void a_kept_connection_lost_later_tries_the_host_afresh(void **state)
@@ -207,11 +193,8 @@ static void a_kept_connection_lost_later_tries_the_host_afresh(void **state)
 
     (void)state;
     host.script = script;
-    deliver(1);
-    wait_for(1);
-    deliver(1);
-    wait_for(2);
-    assert_string_equal(outcome_text, "0:done 250 2.0.0, 0:done 250 2.0.0, ");
+    deliver_and_wait(1);
+    delivers(1, "0:done 250 2.0.0, 0:done 250 2.0.0, ");
 }
 
 static void a_silent_host_is_given_up_in_time(void **state)
@@ -219,9 +202,7 @@ static void a_silent_host_is_given_up_in_time(void **state)
     (void)state;
     host.silent = true;
     conf.relay.timeout_scale = 1;
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:later 0 4.4.2, ");
+    delivers(1, "0:later 0 4.4.2, ");
     assert_int_equal(trouble, TROUBLE_HOST);
 }
 
@@ -229,8 +210,7 @@ static void an_idle_connection_says_goodbye(void **state)
 {
     (void)state;
     conf.relay.idle = 1;
-    deliver(1);
-    wait_for(1);
+    deliver_and_wait(1);
     for (int i = 0; i < 300 && strstr(host.verbs, "QUIT") == NULL; i++) {
         uv_run(&loop, UV_RUN_NOWAIT);
         usleep(10000);
@@ -245,17 +225,11 @@ static void jobs_of_a_queue_that_is_gone_are_forgotten(void **state)
     host.silent = true;
     deliver(1);
     deliver(1);
-    for (int i = 0; i < 20; i++) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-        usleep(1000);
-    }
+    spin(20);
     assert_false(list_empty(&relay.jobs));
     channel_close(queue, "gone");
     queue = NULL;
-    for (int i = 0; i < 20; i++) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-        usleep(1000);
-    }
+    spin(20);
     assert_true(list_empty(&relay.jobs));
     assert_int_equal(relay.pool.nlinks, 0);
 }
@@ -264,8 +238,7 @@ static void a_relay_that_leaves_gives_new_jobs_back_untried(void **state)
 {
     (void)state;
     pool_drain(&relay.pool);
-    deliver(1);
-    wait_for(1);
+    deliver_and_wait(1);
     assert_int_equal(trouble, TROUBLE_LEAVING);
     assert_int_equal(host.connections, 0);
 }

@@ -5,6 +5,7 @@
 #include "certificates.h"
 
 static struct made root, mx;
+static struct channel *vault, *to_vault;
 
 static void tls_host(void)
 {
@@ -21,10 +22,17 @@ static void tls_host(void)
 
 static int tls_teardown(void **state)
 {
+    int failed;
+
     tls_server_free(host.tls);
     tls_client_free(relay.pool.tls);
     relay.pool.tls = NULL;
-    return teardown(state);
+    if (vault != NULL)
+        channel_close(vault, "over");
+    vault = NULL;
+    failed = teardown(state);
+    map_free(&conf.route_map);
+    return failed;
 }
 
 /* --- TLS */
@@ -33,13 +41,10 @@ static void mail_is_secret_where_the_host_offers_it(void **state)
 {
     (void)state;
     tls_host();
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:done 250 2.0.0, ");
+    delivers(1, "0:done 250 2.0.0, ");
     assert_string_equal(host.verbs, "EHLO STAR EHLO MAIL RCPT DATA ");
     assert_non_null(strstr(result_host, " TLSv1.3"));
-    deliver(1);
-    wait_for(2);
+    deliver_and_wait(1);
     assert_int_equal(host.connections, 1);
 }
 
@@ -48,9 +53,7 @@ static void a_failed_handshake_is_followed_by_one_connection_in_the_clear(void *
     (void)state;
     tls_host();
     host.breaks_tls = true;
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:done 250 2.0.0, ");
+    delivers(1, "0:done 250 2.0.0, ");
     assert_int_equal(host.connections, 2);
     assert_null(strstr(result_host, "TLS"));
 }
@@ -63,9 +66,7 @@ static void what_must_be_secret_never_goes_in_the_clear(void **state)
     tls_host();
     conf.relay.tls = TLS_REQUIRE;
     host.script = script;
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:later 0 4.7.10, ");
+    delivers(1, "0:later 0 4.7.10, ");
     assert_null(strstr(host.verbs, "MAIL"));
 }
 
@@ -76,9 +77,7 @@ static void without_authorities_what_must_be_secret_waits(void **state)
     tls_client_free(relay.pool.tls);
     relay.pool.tls = NULL;
     conf.relay.tls = TLS_REQUIRE;
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:later 0 4.7.5, ");
+    delivers(1, "0:later 0 4.7.5, ");
     assert_null(strstr(host.verbs, "MAIL"));
 }
 
@@ -87,12 +86,10 @@ static void where_nobody_is_trusted_mail_is_secret_and_no_certificate_is_good(vo
     (void)state;
     tls_host();
     relay.pool.trusts_nobody = true;
-    deliver(1);
-    wait_for(1);
+    deliver_and_wait(1);
     assert_string_equal(host.verbs, "EHLO STAR EHLO MAIL RCPT DATA ");
     envelope.flags = ENV_REQUIRETLS;
-    deliver(1);
-    wait_for(2);
+    deliver_and_wait(1);
     assert_non_null(strstr(outcome_text, "0:never 0 5.7.10, "));
 }
 
@@ -106,9 +103,7 @@ static void a_certificate_of_another_name_is_not_enough_where_tls_is_required(vo
     tls_client_free(relay.pool.tls);
     tls_host();
     conf.relay.tls = TLS_REQUIRE;
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:later 0 4.7.5, ");
+    delivers(1, "0:later 0 4.7.5, ");
     assert_int_equal(host.connections, 1);
     assert_null(strstr(host.verbs, "MAIL"));
     made_free(&mx);
@@ -120,9 +115,7 @@ static void requiretls_goes_with_a_valid_certificate_only(void **state)
     (void)state;
     tls_host();
     envelope.flags = ENV_REQUIRETLS;
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:done 250 2.0.0, ");
+    delivers(1, "0:done 250 2.0.0, ");
     assert_non_null(strstr(host.lines, "MAIL FROM:<s@a.test> REQUIRETLS|"));
 }
 
@@ -132,9 +125,7 @@ static void requiretls_bounces_where_there_is_no_tls(void **state)
     tls_host();
     host.offers = "250-REQUIRETLS\r\n";
     envelope.flags = ENV_REQUIRETLS;
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:never 0 5.7.10, ");
+    delivers(1, "0:never 0 5.7.10, ");
 }
 
 static void requiretls_bounces_where_the_extension_is_lacking(void **state)
@@ -143,9 +134,7 @@ static void requiretls_bounces_where_the_extension_is_lacking(void **state)
     tls_host();
     host.offers = "250-STARTTLS\r\n";
     envelope.flags = ENV_REQUIRETLS;
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:never 0 5.7.30, ");
+    delivers(1, "0:never 0 5.7.30, ");
 }
 
 static void requiretls_waits_for_a_host_that_is_down(void **state)
@@ -156,14 +145,11 @@ static void requiretls_waits_for_a_host_that_is_down(void **state)
     tls_host();
     host.script = script;
     envelope.flags = ENV_REQUIRETLS;
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:later 421 4.3.2, ");
+    delivers(1, "0:later 421 4.3.2, ");
 }
 
 /* --- logging in */
 
-static struct channel *vault, *to_vault;
 static char vault_heard[300];
 
 static bool on_vault(struct channel *c, uint32_t type, struct wire *w, int *fd)
@@ -219,6 +205,7 @@ static struct slice route_key(const void *member)
 
 static void with_account(void)
 {
+    tls_host();
     conf.routes = &route;
     conf.nroutes = 1;
     conf.route_map = MAP(route_key);
@@ -230,17 +217,13 @@ static void a_smarthost_hears_who_we_are(void **state)
     static struct script script[] = { { "AUTH", "235 2.7.0 hello", 9 }, { NULL, NULL, 0 } };
 
     (void)state;
-    tls_host();
-    vault_begin_here();
     with_account();
+    vault_begin_here();
     host.script = script;
-    deliver(1);
-    wait_for(1);
+    deliver_and_wait(1);
     assert_string_equal(vault_heard, "PLAIN hub 127.0.0.1 1");
     assert_string_equal(outcome_text, "0:done 250 2.0.0, ");
     assert_non_null(strstr(host.lines, "AUTH PLAIN AHUAcA==|MAIL FROM:<s@a.test> AUTH=<>|"));
-    channel_close(vault, "over");
-    map_free(&conf.route_map);
 }
 
 static void a_refused_login_is_later(void **state)
@@ -248,15 +231,10 @@ static void a_refused_login_is_later(void **state)
     static struct script script[] = { { "AUTH", "535 5.7.8 who?", 9 }, { NULL, NULL, 0 } };
 
     (void)state;
-    tls_host();
-    vault_begin_here();
     with_account();
+    vault_begin_here();
     host.script = script;
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:later 535 4.7.8, ");
-    channel_close(vault, "over");
-    map_free(&conf.route_map);
+    delivers(1, "0:later 535 4.7.8, ");
 }
 
 /* The channel to the vault that died may be told of after the one to its successor. */
@@ -273,53 +251,46 @@ static void logins_of_a_vault_that_was_replaced_are_over(void **state)
     vault_peer(&relay.pool.vaults, to_vault);
     assert_int_equal(login_ended, FATE_LATER);
     assert_int_equal(login.ticket, 0);
-    channel_close(vault, "over");
 }
 
 static void without_a_vault_logins_are_later(void **state)
 {
     (void)state;
-    tls_host();
     with_account();
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:later 0 4.7.0, ");
-    map_free(&conf.route_map);
+    delivers(1, "0:later 0 4.7.0, ");
 }
 
 /* --- LIMITS (RFC 9422) */
 
+/* five_go_in_three - five recipients, and how the host limits them: three messages */
+
+static void five_go_in_three(const char *offers)
+{
+    host.offers = offers;
+    deliver_and_wait(5);
+    assert_int_equal(host.messages, 3);
+    assert_non_null(strstr(outcome_text, "4:done"));
+}
+
 static void limits_of_recipients_are_kept(void **state)
 {
     (void)state;
-    host.offers = "250-LIMITS RCPTMAX=2\r\n250-PIPELINING\r\n";
-    deliver(5);
-    wait_for(1);
-    assert_int_equal(host.messages, 3);
+    five_go_in_three("250-LIMITS RCPTMAX=2\r\n250-PIPELINING\r\n");
     assert_int_equal(host.connections, 1);
-    assert_non_null(strstr(outcome_text, "4:done"));
 }
 
 static void limits_of_messages_are_kept(void **state)
 {
     (void)state;
-    host.offers = "250-LIMITS RCPTMAX=2 MAILMAX=1\r\n250-PIPELINING\r\n";
-    deliver(5);
-    wait_for(1);
-    assert_int_equal(host.messages, 3);
+    five_go_in_three("250-LIMITS RCPTMAX=2 MAILMAX=1\r\n250-PIPELINING\r\n");
     assert_int_equal(host.connections, 3);
-    assert_non_null(strstr(outcome_text, "4:done"));
 }
 
 static void limits_of_domains_are_kept(void **state)
 {
     (void)state;
-    host.offers = "250-LIMITS RCPTDOMAINMAX=1\r\n250-PIPELINING\r\n";
     rcpts_by_domain = 2;
-    deliver(5);
-    wait_for(1);
-    assert_int_equal(host.messages, 3);
-    assert_non_null(strstr(outcome_text, "4:done"));
+    five_go_in_three("250-LIMITS RCPTDOMAINMAX=1\r\n250-PIPELINING\r\n");
 }
 
 /* --- what a host lacks */
@@ -332,9 +303,7 @@ static void rrvs_that_a_host_lacks_bounces(void **state)
     (void)state;
     extra_put(&w, EXTRA_RRVS, SLICE_LIT("86400 R"));
     rcpt_extra = buf_view(&extra);
-    deliver(1);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:never 0 5.7.19, ");
+    delivers(1, "0:never 0 5.7.19, ");
     assert_null(strstr(host.verbs, "MAIL"));
     buf_free(&extra);
 }
@@ -342,46 +311,51 @@ static void rrvs_that_a_host_lacks_bounces(void **state)
 static const char latin[] = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
                             "Content-Transfer-Encoding: 8bit\r\n\r\nGr\303\274\303\237e\r\n";
 
+/* deliver_latin - eight-bit text, to a host that takes seven; the file is given away */
+
+static void deliver_latin(struct slice body, int fd, uint64_t length, const char *outcome)
+{
+    host.offers = "250-PIPELINING\r\n";
+    envelope.flags = ENV_8BIT;
+    deliver_to(host_text("host"), 1, body, fd, length);
+    if (fd >= 0)
+        close(fd);
+    wait_for(1);
+    assert_string_equal(outcome_text, outcome);
+}
+
+static void assert_re_encoded(void)
+{
+    buf_put(&host.text, "", 1);
+    assert_non_null(strstr(host.text.p, "|Gr=C3=BC=C3=9Fe|"));
+}
+
+static int latin_file(size_t n)
+{
+    int fd = memfd_create("body", 0);
+
+    assert_int_equal(write(fd, latin, n), n);
+    return fd;
+}
+
 static void eight_bit_text_is_re_encoded_from_memory(void **state)
 {
     (void)state;
-    host.offers = "250-PIPELINING\r\n";
-    envelope.flags = ENV_8BIT;
-    deliver_to(host_text("host"), 1, slice_cstr(latin), -1, 0);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:done 250 2.0.0, ");
-    buf_put(&host.text, "", 1);
-    assert_non_null(strstr(host.text.p, "|Gr=C3=BC=C3=9Fe|"));
+    deliver_latin(slice_cstr(latin), -1, 0, "0:done 250 2.0.0, ");
+    assert_re_encoded();
 }
 
 static void eight_bit_text_is_re_encoded_from_a_descriptor(void **state)
 {
-    int fd = memfd_create("body", 0);
-
     (void)state;
-    host.offers = "250-PIPELINING\r\n";
-    envelope.flags = ENV_8BIT;
-    assert_int_equal(write(fd, latin, sizeof latin - 1), sizeof latin - 1);
-    deliver_to(host_text("host"), 1, (struct slice){ NULL, 0 }, fd, sizeof latin - 1);
-    close(fd);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:done 250 2.0.0, ");
-    buf_put(&host.text, "", 1);
-    assert_non_null(strstr(host.text.p, "|Gr=C3=BC=C3=9Fe|"));
+    deliver_latin((struct slice){ NULL, 0 }, latin_file(sizeof latin - 1), sizeof latin - 1, "0:done 250 2.0.0, ");
+    assert_re_encoded();
 }
 
 static void a_descriptor_that_is_too_short_kills_nobody(void **state)
 {
-    int fd = memfd_create("body", 0);
-
     (void)state;
-    host.offers = "250-PIPELINING\r\n";
-    envelope.flags = ENV_8BIT;
-    assert_int_equal(write(fd, latin, 20), 20);
-    deliver_to(host_text("host"), 1, (struct slice){ NULL, 0 }, fd, 100000);
-    close(fd);
-    wait_for(1);
-    assert_string_equal(outcome_text, "0:later 0 4.3.0, ");
+    deliver_latin((struct slice){ NULL, 0 }, latin_file(20), 100000, "0:later 0 4.3.0, ");
 }
 
 /* --- reversed connections */
@@ -399,14 +373,6 @@ static void customer_comes(void)
     channel_send_msg_turn_go(queue, &(struct msg_turn_go){ .ticket = 7, .host = SLICE_LIT("cust [192.0.2.1]") }, fds[1]);
     close(fds[1]);
     answer(customer, "GREETING");
-}
-
-static void spin(int turns)
-{
-    for (int i = 0; i < turns; i++) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-        usleep(1000);
-    }
 }
 
 static void messages_go_one_after_another_over_a_reversed_connection(void **state)

@@ -199,6 +199,19 @@ static inline void begin(struct script *w, const char *client)
     expect(w, "greeting", "220 mx.ours.example ESMTP Postrider");
 }
 
+/* play_dialogue - a whole session with a client of its own */
+
+static inline void play_dialogue(const char *name, const char *client, const char *text)
+{
+    struct script w;
+
+    begin(&w, client);
+    play(&w, name, text);
+    script_end(&w);
+}
+
+#define STRANGER "192.0.2.9"
+
 #define HELLO "> EHLO c.example\n< 250 ENHANCEDSTATUSCODES\n"
 #define SENDER "> MAIL FROM:<a@far.example>\n< 250 2.1.0\n"
 #define START HELLO SENDER

@@ -61,14 +61,9 @@ static const struct { const char *name, *text; } dialogues[] = {
 
 static void dialogues_go_as_written(void **state)
 {
-    struct script w;
-
     (void)state;
-    for (size_t i = 0; i < sizeof dialogues / sizeof dialogues[0]; i++) {
-        begin(&w, "192.0.2.9");
-        play(&w, dialogues[i].name, dialogues[i].text);
-        script_end(&w);
-    }
+    for (size_t i = 0; i < sizeof dialogues / sizeof dialogues[0]; i++)
+        play_dialogue(dialogues[i].name, STRANGER, dialogues[i].text);
 }
 
 static bool ends_with(const struct buf *b, struct slice tail)
@@ -91,7 +86,7 @@ static void every_octet_arrives_as_it_was_sent(void **state)
 
         for (size_t i = 0; i < size; i++)
             octets[i] = (char)(rand_r(&seed) % 7 == 0 ? "\r\n.\0"[rand_r(&seed) % 4] : rand_r(&seed) % 256);
-        begin(&w, "192.0.2.9");
+        begin(&w, STRANGER);
         play(&w, "start", BINARY);
         for (size_t at = 0; at < size;) {
             size_t n = size - at < 70000 ? size - at : 1 + (size_t)rand_r(&seed) % 70000;
@@ -118,7 +113,7 @@ static void a_chunk_too_big_is_swallowed_to_its_octet(void **state)
 
     (void)state;
     conf->limits.message_size = 10;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "whole", START TO "~ BDAT 11 LAST\\r\\nQUIT\\r\\nRSET\\r\n< 552 5.3.4\n> NOOP\n< 250\n");
     play(&w, "sum", SENDER TO "~ BDAT 6\\r\\n123456\n< 250\n~ BDAT 5\\r\\nQUIT\\r\n< 552\n~ BDAT 6 LAST\\r\\nQUIT\\r\\n\n< 503\n");
     play(&w, "just", SENDER TO "~ BDAT 6\\r\\n123456\n< 250\n~ BDAT 4 LAST\\r\\n1234\n< 250\n=1\n");
@@ -132,7 +127,7 @@ static void null_chunks_are_counted(void **state)
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "start", START TO);
     for (unsigned i = 0; i < 300 && !session_ended(&w.s); i++)
         script_feed(&w, SLICE_LIT("BDAT 0\r\n"));
@@ -146,7 +141,7 @@ static void a_lost_file_makes_the_message_later(void **state)
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "start", START TO);
     script_feed(&w, SLICE_LIT("BDAT 100000\r\n"));
     memset(octets, 'x', sizeof octets);
@@ -169,7 +164,7 @@ static void the_pieces_of_the_network_change_nothing(void **state)
     for (size_t piece = 1; piece < sizeof all; piece++) {
         struct script w;
 
-        begin(&w, "192.0.2.9");
+        begin(&w, STRANGER);
         w.s.server->conf = conf;
         /* EHLO waits for its answer */
         script_feed(&w, slice_of(all, 16));

@@ -10,31 +10,31 @@
 #define TO "> RCPT TO:<user@ours.example>\n< 250 2.1.5\n"
 
 static const struct { const char *name, *client, *text; } dialogues[] = {
-    { "DSN", "192.0.2.9",
+    { "DSN", STRANGER,
       HELLO "> MAIL FROM:<a@b.example> RET=FULL RET=HDRS\n< 501 5.5.4\n> MAIL FROM:<a@b.example> ENVID=a+0D+0A\n< 501\n"
       "> MAIL FROM:<a@b.example> RET=HDRS ENVID=x\n< 250\n> RCPT TO:<user@ours.example> NOTIFY=NEVER,SUCCESS\n< 501\n"
       "> RCPT TO:<user@ours.example> NOTIFY=\n< 501\n> RCPT TO:<user@ours.example> NOTIFY=SUCCESS,SUCCESS\n< 501\n"
       "> RCPT TO:<user@ours.example> NOTIFY=success,DELAY ORCPT=rfc822;u@x\n< 250\n> RCPT TO:<nobody@ours.example> NOTIFY=NEVER\n< 550\n" },
-    { "FUTURERELEASE is for those we know", "192.0.2.9", HELLO "> MAIL FROM:<a@b.example> HOLDFOR=1\n< 555\n> MAIL FROM:<a@b.example> MT-PRIORITY=1\n< 555\n" },
+    { "FUTURERELEASE is for those we know", STRANGER, HELLO "> MAIL FROM:<a@b.example> HOLDFOR=1\n< 555\n> MAIL FROM:<a@b.example> MT-PRIORITY=1\n< 555\n" },
     { "FUTURERELEASE within its bounds (RFC 4865)", "10.0.0.1",
       HELLO "> MAIL FROM:<a@b.example> HOLDFOR=2592001\n< 501 5.5.4\n> MAIL FROM:<a@b.example> HOLDUNTIL=2030-01-01T00:00:00Z\n< 501 5.5.4\n"
       "> MAIL FROM:<a@b.example> HOLDFOR=100 BY=99;R\n< 501 5.5.4\n> MAIL FROM:<a@b.example> HOLDFOR=100 BY=101;R\n< 250\n" },
-    { "AUTH= is heard where AUTH is offered", "192.0.2.9",
+    { "AUTH= is heard where AUTH is offered", STRANGER,
       HELLO "> MAIL FROM:<a@b.example> AUTH=a+0Ab\n< 555\n> MAIL FROM:<a@b.example> AUTH=<>\n< 555\n" },
-    { "NO-SOLICITING (RFC 3865)", "192.0.2.9",
+    { "NO-SOLICITING (RFC 3865)", STRANGER,
       HELLO "> MAIL FROM:<a@b.example> SOLICIT=org.example:ADV:ADLT\n< 250\n> RSET\n< 250\n> MAIL FROM:<a@b.example> SOLICIT=-x\n< 501\n" },
-    { "REQUIRETLS is for TLS", "192.0.2.9", HELLO "> MAIL FROM:<a@b.example> REQUIRETLS\n< 555\n" },
-    { "HELO has no parameters", "192.0.2.9", "> HELO c.example\n< 250\n> MAIL FROM:<a@b.example> RET=FULL\n< 555\n" },
-    { "SMTPUTF8 must be given with MAIL", "192.0.2.9",
+    { "REQUIRETLS is for TLS", STRANGER, HELLO "> MAIL FROM:<a@b.example> REQUIRETLS\n< 555\n" },
+    { "HELO has no parameters", STRANGER, "> HELO c.example\n< 250\n> MAIL FROM:<a@b.example> RET=FULL\n< 555\n" },
+    { "SMTPUTF8 must be given with MAIL", STRANGER,
       HELLO "> MAIL FROM:<\303\274@b.example>\n< 553 5.6.7\n> MAIL FROM:<a@b.example>\n< 250\n> RCPT TO:<\303\274@ours.example>\n< 553 5.6.7\n"
       "> RSET\n< 250\n> MAIL FROM:<\303\274@\303\274.example> SMTPUTF8\n< 250\n> RCPT TO:<\303\274@ours.example>\n< 550 5.1.1\n"
       "> RCPT TO:<user@\342\230\272.example>\n< 501 5.1.3\n" TO },
-    { "RRVS (RFC 7293)", "192.0.2.9",
+    { "RRVS (RFC 7293)", STRANGER,
       START "> RCPT TO:<user@ours.example> RRVS=2020-09-13T12:26:40Z\n< 250 2.1.5\n> RCPT TO:<user@ours.example> RRVS=2020-09-13T12:26:39Z\n< 550 5.7.17\n"
       "> RCPT TO:<asked@ours.example> RRVS=1990-01-01T00:00:00Z;R\n< 250\n> RCPT TO:<postmaster@ours.example> RRVS=1990-01-01T00:00:00Z\n< 250\n"
       "> RCPT TO:<user@ours.example> RRVS=x\n< 501\n" },
     /* RFC 821 section 3.4 */
-    { "SEND is not granted to strangers", "192.0.2.9", HELLO "> SEND FROM:<a@b.example>\n< 502\n> SOML FROM:<a@b.example>\n< 502\n> SAML FROM:<a@b.example>\n< 502\n" },
+    { "SEND is not granted to strangers", STRANGER, HELLO "> SEND FROM:<a@b.example>\n< 502\n> SOML FROM:<a@b.example>\n< 502\n> SAML FROM:<a@b.example>\n< 502\n" },
     { "SEND to who is there, and who is not", "192.0.2.81",
       HELLO "> SEND FROM:<a@b.example>\n< 250 2.1.0\n> RCPT TO:<user@ours.example>\n< 450 4.2.1 User not active now\n"
       "> RCPT TO:<u2@ours.example>\n< 250 2.1.5\n> RCPT TO:<nobody@ours.example>\n< 550\n" ACCEPT "\n=1\n" },
@@ -54,14 +54,9 @@ static const struct { const char *name, *client, *text; } dialogues[] = {
 
 static void dialogues_go_as_written(void **state)
 {
-    struct script w;
-
     (void)state;
-    for (size_t i = 0; i < sizeof dialogues / sizeof dialogues[0]; i++) {
-        begin(&w, dialogues[i].client);
-        play(&w, dialogues[i].name, dialogues[i].text);
-        script_end(&w);
-    }
+    for (size_t i = 0; i < sizeof dialogues / sizeof dialogues[0]; i++)
+        play_dialogue(dialogues[i].name, dialogues[i].client, dialogues[i].text);
 }
 
 static void assert_extra(struct slice extra, enum envelope_extra name, const char *wanted)
@@ -122,7 +117,7 @@ static void what_was_not_asked_for_is_not_in_the_envelope(void **state)
     struct envelope e;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "plain", START TO ACCEPT "\n=1\n");
     assert_true(envelope_get(buf_view(&w.envelope), &e));
     assert_int_equal(e.flags, 0);
@@ -140,7 +135,7 @@ static void who_is_not_trusted_speaks_for_nobody(void **state)      /* RFC 4954 
     struct envelope e;
 
     (void)state;
-    script_begin(&w, conf, 5, "192.0.2.9");
+    script_begin(&w, conf, 5, STRANGER);
     w.s.secure = true;
     session_grants(&w.s);
     session_greet(&w.s, false);
@@ -160,7 +155,7 @@ static void recipients_of_lists_are_marked(void **state)
     struct wire in;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "list", START "> RCPT TO:<list@ours.example> NOTIFY=SUCCESS\n< 250\n> RCPT TO:<asked@ours.example> NOTIFY=NEVER\n< 250\n" ACCEPT "\n=1\n");
     assert_true(envelope_get(buf_view(&w.envelope), &e));
     in = wire_reader(e.rcpts);
@@ -200,7 +195,7 @@ static void a_disk_that_filled_up_puts_off_single_recipients(void **state)
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "start", START TO);
     w.room = ROOM_FULL;
     play(&w, "full", "> RCPT TO:<u2@ours.example>\n< 452 4.3.1\n");
@@ -216,7 +211,7 @@ static void time_that_cannot_be_met_is_refused(void **state)       /* RFC 2852 s
 
     (void)state;
     conf->limits.deliver_by = 60000;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "by", "> EHLO c.example\n< 250\n> MAIL FROM:<a@b.example> BY=59;R\n< 555 5.5.4 Cannot promise\n"
          "> MAIL FROM:<a@b.example> BY=59;N\n< 250\n> RSET\n< 250\n> MAIL FROM:<a@b.example> BY=60;R\n< 250\n");
     script_end(&w);
@@ -230,7 +225,7 @@ static void long_lines_have_the_room_that_their_parameters_need(void **state)
     size_t n;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "start", HELLO);
     for (size_t more = 0; more < 2; more++) {
         memset(line, 'x', sizeof line);

@@ -75,14 +75,9 @@ static const struct { const char *name, *text; } dialogues[] = {
 
 static void dialogues_go_as_written(void **state)
 {
-    struct script w;
-
     (void)state;
-    for (size_t i = 0; i < sizeof dialogues / sizeof dialogues[0]; i++) {
-        begin(&w, "192.0.2.9");
-        play(&w, dialogues[i].name, dialogues[i].text);
-        script_end(&w);
-    }
+    for (size_t i = 0; i < sizeof dialogues / sizeof dialogues[0]; i++)
+        play_dialogue(dialogues[i].name, STRANGER, dialogues[i].text);
 }
 
 /* ------------------------------------------------------------- recipients -- */
@@ -128,17 +123,14 @@ static const struct { const char *rcpt, *stranger, *trusted; } rcpts[] = {
 
 static void recipients_are_judged_by_their_final_address(void **state)
 {
-    struct script w;
     char text[400];
 
     (void)state;
     for (size_t i = 0; i < sizeof rcpts / sizeof rcpts[0]; i++) {
         for (int trusted = 0; trusted < 2; trusted++) {
-            begin(&w, trusted ? "10.1.2.3" : "192.0.2.9");
             snprintf(text, sizeof text, START "> RCPT TO:%s\n< %s\n", rcpts[i].rcpt,
                      trusted ? rcpts[i].trusted : rcpts[i].stranger);
-            play(&w, rcpts[i].rcpt, text);
-            script_end(&w);
+            play_dialogue(rcpts[i].rcpt, trusted ? "10.1.2.3" : STRANGER, text);
         }
     }
 }
@@ -151,7 +143,7 @@ static void a_sink_takes_every_recipient(void **state)
     struct wire rd;
 
     (void)state;
-    script_begin(&w, conf, 1, "192.0.2.9");
+    script_begin(&w, conf, 1, STRANGER);
     session_greet(&w.s, false);
     buf_clear(&w.out);
     play(&w, "sink", START "> RCPT TO:<u@third.example>\n< 250\n> RCPT TO:<postmaster>\n< 250\n" ACCEPT "\n=1\n");
@@ -174,13 +166,13 @@ static void the_envelope_says_how_the_message_came(void **state)
     struct wire rd;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "envelope", HELLO "> MAIL FROM:<\"a b\"@Far.Example> BODY=8BITMIME\n< 250\n"
          "> RCPT TO:<list@ours.example>\n< 250\n> RCPT TO:<user@ours.example>\n< 250\n"
          "> DATA\n< 354\n> Received: by x\n> rEceived : by y\n> Subject: \303\274\n> \n> Received: no\n> ..x\n> .\n< 250\n=1\n");
     assert_true(envelope_get(buf_view(&w.envelope), &e));
     assert_true(slice_eq(e.sender, SLICE_LIT("\"a b\"@far.example")));
-    assert_true(slice_eq(e.client, SLICE_LIT("192.0.2.9")));
+    assert_true(slice_eq(e.client, SLICE_LIT(STRANGER)));
     assert_true(slice_eq(e.helo, SLICE_LIT("c.example")));
     assert_true(slice_eq(e.protocol, SLICE_LIT("ESMTP")));
     assert_true(slice_eq(e.listener, SLICE_LIT("127.0.0.1:25")));
@@ -245,15 +237,40 @@ static void feed_parts(struct script *w, const char *text)
     }
 }
 
+/* begin_text_with - a session after DATA, where smtpd has so much shared memory */
+
+static void begin_text_with(struct script *w, char *slot, size_t room)
+{
+    begin(w, STRANGER);
+    w->slot = slot;
+    w->slot_room = room;
+    feed_parts(w, envelope);
+    buf_clear(&w->out);
+}
+
+static void begin_text(struct script *w)
+{
+    begin_text_with(w, NULL, 0);
+}
+
+/* feed_lines - so many lines of 1000 octets */
+
+static void feed_lines(struct script *w, int lines)
+{
+    static char line[1000];
+
+    fill_line(line, sizeof line, 'x');
+    for (int i = 0; i < lines; i++)
+        script_feed(w, slice_of(line, sizeof line));
+}
+
 static void nothing_but_crlf_dot_crlf_ends_a_message(void **state)     /* A001 to A014 */
 {
     struct script w;
 
     (void)state;
     for (size_t i = 0; i < sizeof smuggled / sizeof smuggled[0]; i++) {
-        begin(&w, "192.0.2.9");
-        feed_parts(&w, envelope);
-        buf_clear(&w.out);
+        begin_text(&w);
         script_feed(&w, SLICE_LIT("Subject: x\r\n\r\ntext"));
         script_feed(&w, smuggled[i]);
         script_feed(&w, slice_cstr(second));
@@ -270,9 +287,7 @@ static void a_nul_before_the_true_end_refuses_the_message(void **state)    /* A0
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
-    feed_parts(&w, envelope);
-    buf_clear(&w.out);
+    begin_text(&w);
     script_feed(&w, SLICE_LIT("text\0\r\n.\r\n"));
     expect(&w, "NUL", "550 5.6.0");
     assert_true(session_ended(&w.s));
@@ -284,9 +299,7 @@ static void a_nul_after_the_end_spoils_the_next_line_only(void **state)    /* A0
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
-    feed_parts(&w, envelope);
-    buf_clear(&w.out);
+    begin_text(&w);
     script_feed(&w, SLICE_LIT("text\r\n.\r\n\0MAIL FROM:<a@b.example>\r\n"));
     expect(&w, "end", "250 2.0.0");
     expect(&w, "NUL", "500");
@@ -305,7 +318,7 @@ static void bare_ends_in_commands_make_one_bad_line(void **state)  /* A020, A032
 
     (void)state;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        begin(&w, "192.0.2.9");
+        begin(&w, STRANGER);
         play(&w, "hello", HELLO);
         script_feed(&w, lines[i]);
         expect(&w, "bare", "500");
@@ -327,11 +340,11 @@ static void the_pieces_of_the_network_change_nothing(void **state)     /* A017, 
     struct slice rest, part;
 
     (void)state;
-    begin(&a, "192.0.2.9");
+    begin(&a, STRANGER);
     feed_parts(&a, whole);
     assert_int_equal(a.messages, 2);
     for (size_t size = 1; size < 12; size++) {
-        begin(&b, "192.0.2.9");
+        begin(&b, STRANGER);
         rest = slice_cstr(whole);
         while (rest.n > 0) {
             slice_cut(rest, '\1', &part, &rest);
@@ -355,7 +368,7 @@ static void a_session_may_break_at_every_octet(void **state)       /* A040 */
     for (size_t n = 0; n < sizeof whole; n++) {
         struct slice rest = slice_first(slice_cstr(whole), n), part;
 
-        begin(&w, "192.0.2.9");
+        begin(&w, STRANGER);
         while (rest.n > 0) {
             slice_cut(rest, '\1', &part, &rest);
             script_feed(&w, part);
@@ -373,7 +386,7 @@ static void who_speaks_before_the_greeting_is_refused(void **state)    /* A027 *
     struct script w;
 
     (void)state;
-    script_begin(&w, conf, 0, "192.0.2.9");
+    script_begin(&w, conf, 0, STRANGER);
     script_feed(&w, SLICE_LIT("EHLO c.example\r\n"));
     play(&w, "early", "< 554\n!\n");
     script_end(&w);
@@ -389,7 +402,7 @@ static void long_lines_cost_one_refusal(void **state)      /* A030 */
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        begin(&w, "192.0.2.9");
+        begin(&w, STRANGER);
         memset(line, 'x', sizeof line);
         memcpy(line, "NOOP ", 5);
         memcpy(line + cases[i].n - 2, "\r\n", 2);
@@ -398,7 +411,7 @@ static void long_lines_cost_one_refusal(void **state)      /* A030 */
         assert_int_equal(w.out.n, 0);
         script_end(&w);
     }
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     memset(line, 'x', sizeof line);
     script_feed(&w, slice_of(line, 40000));
     script_feed(&w, slice_of(line, 40000));
@@ -414,7 +427,7 @@ static void no_argument_is_ever_echoed(void **state)       /* A042 */
 
     (void)state;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        begin(&w, "192.0.2.9");
+        begin(&w, STRANGER);
         memset(line, 'q', sizeof line);
         memcpy(line, commands[i], strlen(commands[i]));
         memcpy(line + sizeof line - 2, "\r\n", 2);
@@ -432,7 +445,7 @@ static void errors_and_junk_end_a_session(void **state)    /* A041 */
     unsigned n = 0;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     while (!session_ended(&w.s) && n++ < 100)
         script_feed(&w, SLICE_LIT("XYZ\r\n"));
     assert_int_equal(n, conf->limits.errors);
@@ -441,7 +454,7 @@ static void errors_and_junk_end_a_session(void **state)    /* A041 */
     assert_int_equal(n, 0);
     assert_int_equal(strncmp(line, "421", 3), 0);
     script_end(&w);
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     for (n = 0; !session_ended(&w.s) && n < 1000; n++)
         script_feed(&w, SLICE_LIT("NOOP\r\n"));
     assert_int_equal(n, conf->limits.junk + 1);
@@ -455,7 +468,7 @@ static void who_takes_no_replies_is_not_listened_to(void **state)      /* A161 *
 
     (void)state;
     conf->limits.junk = 1000000;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     for (int i = 0; i < 20000; i++)
         buf_puts(&w.in, "HELP\r\n");
     script_go(&w);
@@ -474,7 +487,7 @@ static void too_many_recipients_are_put_off_one_by_one(void **state)
 
     (void)state;
     conf->limits.recipients = 100;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "start", START);
     for (int i = 0; i < 100; i++)
         play(&w, "rcpt", "> RCPT TO:<user@ours.example>\n< 250\n");
@@ -493,9 +506,7 @@ static void a_message_too_big_is_read_to_its_true_end(void **state)    /* A022 *
 
     (void)state;
     conf->limits.message_size = 200000;
-    begin(&w, "192.0.2.9");
-    feed_parts(&w, envelope);
-    buf_clear(&w.out);
+    begin_text(&w);
     for (int i = 0; i < 10000; i++)
         script_feed(&w, slice_cstr(chunk));
     script_feed(&w, SLICE_LIT(".x\r\nMAIL FROM:<e@far.example>\r\nRCPT TO:<user@ours.example>\r\nDATA\r\n"));
@@ -516,9 +527,7 @@ static void a_large_message_goes_through_a_file(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof text; i += 100)
         fill_line(text + i, 100, (char)('a' + i / 100 % 26));
-    begin(&w, "192.0.2.9");
-    feed_parts(&w, envelope);
-    buf_clear(&w.out);
+    begin_text(&w);
     w.no_files = true;
     for (size_t i = 0; i < sizeof text; i += 5000)
         script_feed(&w, slice_of(text + i, 5000));
@@ -589,11 +598,7 @@ static void a_medium_body_is_laid_down_in_shared_memory(void **state)
         size_t step = cases[i / 2].step;
         struct script w;
 
-        begin(&w, "192.0.2.9");
-        w.slot = slot;
-        w.slot_room = cases[i / 2].room;
-        feed_parts(&w, envelope);
-        buf_clear(&w.out);
+        begin_text_with(&w, slot, cases[i / 2].room);
         buf_puts(&sent, "NOOP\r\n");
         for (rest = buf_view(&sent); rest.n > 0; rest = slice_from(rest, step))
             (i % 2 ? feed_placed : script_feed)(&w, slice_first(rest, step));
@@ -614,14 +619,9 @@ static void a_slot_is_given_back_with_what_is_refused_or_lost(void **state)
     struct script w;
 
     (void)state;
-    memset(line, 'x', sizeof line);
-    memcpy(line + sizeof line - 2, "\r\n", 2);
+    fill_line(line, sizeof line, 'x');
     for (int how = 0; how < 4; how++) {
-        begin(&w, "192.0.2.9");
-        w.slot = slot;
-        w.slot_room = sizeof slot;
-        feed_parts(&w, envelope);
-        buf_clear(&w.out);
+        begin_text_with(&w, slot, sizeof slot);
         for (int i = 0; i < 200; i++)
             feed_placed(&w, slice_of(line, sizeof line));
         assert_true(w.slot_taken);
@@ -643,19 +643,16 @@ static void a_slot_is_given_back_with_what_is_refused_or_lost(void **state)
 
 static void a_message_known_to_be_large_takes_no_slot(void **state)
 {
-    static char slot[300000], line[1000];
+    static char slot[300000];
     struct script w;
 
     (void)state;
-    memset(line, 'x', sizeof line);
-    memcpy(line + sizeof line - 2, "\r\n", 2);
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     w.slot = slot;
     w.slot_room = sizeof slot;
     feed_parts(&w, "EHLO c.example\r\n\1MAIL FROM:<a@far.example> SIZE=290000\r\n\1"
                    "RCPT TO:<user@ours.example>\r\n\1DATA\r\n");
-    for (int i = 0; i < 290; i++)
-        script_feed(&w, slice_of(line, sizeof line));
+    feed_lines(&w, 290);
     assert_int_equal(w.slots, 1);       /* looked at, and given back */
     assert_false(w.slot_taken);
     assert_int_equal(w.lent, 1);
@@ -665,16 +662,10 @@ static void a_message_known_to_be_large_takes_no_slot(void **state)
 static void a_lost_file_makes_the_message_later(void **state)
 {
     struct script w;
-    static char line[1002];
 
     (void)state;
-    memset(line, 'x', sizeof line);
-    memcpy(line + 900, "\r\n", 2);
-    begin(&w, "192.0.2.9");
-    feed_parts(&w, envelope);
-    buf_clear(&w.out);
-    for (int i = 0; i < 200; i++)
-        script_feed(&w, slice_of(line, 902));
+    begin_text(&w);
+    feed_lines(&w, 200);
     assert_true(w.s.tx->lent.number != 0);
     session_queue_lost(&w.s);
     script_feed(&w, SLICE_LIT("y\r\n.\r\n"));
@@ -685,17 +676,11 @@ static void a_lost_file_makes_the_message_later(void **state)
 static void no_file_in_time_makes_the_message_later(void **state)
 {
     struct script w;
-    static char line[1002];
 
     (void)state;
-    memset(line, 'x', sizeof line);
-    memcpy(line + 900, "\r\n", 2);
-    begin(&w, "192.0.2.9");
-    feed_parts(&w, envelope);
-    buf_clear(&w.out);
+    begin_text(&w);
     w.no_files = true;
-    for (int i = 0; i < 200; i++)
-        script_feed(&w, slice_of(line, 902));
+    feed_lines(&w, 200);
     script_feed(&w, SLICE_LIT(".\r\n"));
     assert_int_equal(w.out.n, 0);
     w.server.mono += WORLD_PATIENCE + 1;
@@ -710,9 +695,7 @@ static void a_message_that_loops_is_refused(void **state)      /* A152 */
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
-    feed_parts(&w, envelope);
-    buf_clear(&w.out);
+    begin_text(&w);
     for (unsigned i = 0; i <= conf->limits.hops; i++)
         script_feed(&w, SLICE_LIT("Received: by x; date\r\n"));
     script_feed(&w, SLICE_LIT("\r\nx\r\n.\r\n"));
@@ -726,7 +709,7 @@ static void a_session_takes_so_many_messages(void **state)
 
     (void)state;
     conf->limits.messages = 2;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "messages", HELLO
          SENDER "> RCPT TO:<user@ours.example>\n< 250\n" ACCEPT "\n"
          SENDER "> RCPT TO:<user@ours.example>\n< 250\n" ACCEPT "\n"
@@ -740,7 +723,7 @@ static void slow_clients_are_told_and_left(void **state)       /* A161 */
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "hello", HELLO);
     for (int i = 0; i < 4; i++) {       /* octets alone do not buy time */
         script_feed(&w, SLICE_LIT("N"));
@@ -749,9 +732,7 @@ static void slow_clients_are_told_and_left(void **state)       /* A161 */
     }
     play(&w, "command", "< 421 4.4.2\n!\n");
     script_end(&w);
-    begin(&w, "192.0.2.9");
-    feed_parts(&w, envelope);
-    buf_clear(&w.out);
+    begin_text(&w);
     for (int i = 0; i < 40 && !session_ended(&w.s); i++) {
         script_feed(&w, SLICE_LIT("x"));
         w.server.mono += 1000;
@@ -768,7 +749,7 @@ static void replies_stay_in_order_while_lookup_thinks(void **state)
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     w.slow_lookup = true;
     play(&w, "order", START
          "+ RCPT TO:<asked@ours.example>\n+ RCPT TO:<user@ours.example>\n+ RCPT TO:<asked-no@ours.example>\n"
@@ -788,7 +769,7 @@ static void lookup_that_never_answers_means_later(void **state)
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     w.slow_lookup = true;
     play(&w, "ask", START "+ RCPT TO:<asked@ours.example>\n> RCPT TO:<user@ours.example>\n");
     w.server.mono += WORLD_PATIENCE + 1;
@@ -802,7 +783,7 @@ static void an_answer_for_an_earlier_transaction_is_nobodys(void **state)
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     w.slow_lookup = true;
     play(&w, "ask", START "> RCPT TO:<asked@ours.example>\n");
     w.server.mono += WORLD_PATIENCE + 1;
@@ -819,7 +800,7 @@ static void many_questions_at_once_are_bounded(void **state)
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "start", START);
     w.slow_lookup = true;
     for (int i = 0; i < 300; i++)
@@ -839,7 +820,7 @@ static void mail_waits_a_moment_for_the_queue(void **state)
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     w.room = ROOM_UNKNOWN;
     play(&w, "wait", HELLO "+ MAIL FROM:<a@b.example>\n> RCPT TO:<user@ours.example>\n");
     assert_int_equal(w.s.wait, WAIT_QUEUE);
@@ -868,10 +849,8 @@ static void nobody_hears_250_before_the_queue_says_so(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        begin(&w, "192.0.2.9");
+        begin_text(&w);
         w.slow_commit = true;
-        feed_parts(&w, envelope);
-        buf_clear(&w.out);
         script_feed(&w, SLICE_LIT("x\r\n.\r\nNOOP\r\n"));
         assert_int_equal(w.out.n, 0);
         assert_int_equal(w.commits, 1);
@@ -887,13 +866,13 @@ static void draining_lets_a_message_finish(void **state)
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "start", START);
     w.server.draining = true;
     session_drain(&w.s);
     play(&w, "finish", "> RCPT TO:<user@ours.example>\n< 250\n" ACCEPT "\n< 421 4.3.2\n!\n=1\n");
     script_end(&w);
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     w.server.draining = true;
     session_drain(&w.s);
     play(&w, "idle", "< 421\n!\n");
@@ -961,16 +940,13 @@ static void assert_only_user(const struct script *w)
 
 static void a_transaction_leaves_nothing_behind(void **state)
 {
-    static char line[1000];
     struct script w;
 
     (void)state;
-    begin(&w, "192.0.2.9");
+    begin(&w, STRANGER);
     play(&w, "first", START "> RCPT TO:<u2@ours.example>\n< 250\n> RCPT TO:<list@ours.example>\n< 250\n> RSET\n< 250\n");
     play(&w, "second", SENDER "> RCPT TO:<u2@ours.example>\n< 250\n> DATA\n< 354\n");
-    fill_line(line, sizeof line, 'y');
-    for (int i = 0; i < 200; i++)
-        script_feed(&w, slice_of(line, sizeof line));
+    feed_lines(&w, 200);
     play(&w, "third", "> .\n< 250\n" SENDER "> RCPT TO:<user@ours.example>\n< 250\n> DATA\n< 354\n> x\n> .\n< 250\n=2\n");
     assert_only_user(&w);
     script_end(&w);
@@ -992,7 +968,7 @@ static void random_sequences_agree_with_the_automaton(void **state)    /* A050 t
     for (int round = 0; round < 300; round++) {
         struct model model = { 0 };
 
-        begin(&w, "192.0.2.9");
+        begin(&w, STRANGER);
         for (int i = 0; i < 60; i++) {
             unsigned command = (unsigned)rand_r(&seed) % 8, code = model_step(&model, command);
 

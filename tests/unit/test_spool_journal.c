@@ -759,6 +759,12 @@ static void a_full_disk_refuses_mail_and_takes_removals(void **state)
         return;
     }
     assert_true(owner_open(o));
+    while (id < 10) {
+        put_mail(o, ++id);
+        assert_true(flush(o));
+    }
+    journal_rest(o->j);
+    assert_int_equal(spares(o), 1);     /* the disk is too small for more */
     do {
         while (journal_tidy(o->j))
             flush(o);

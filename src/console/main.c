@@ -15,7 +15,7 @@
 #include "log/counters.h"
 #include "log/log.h"
 
-enum { LEAVE_MS = 20, NAME_BYTES = 500 };
+enum { NAME_BYTES = 500 };
 
 struct link {
     struct list     node;
@@ -26,8 +26,6 @@ static struct console {
     struct child  *child;
     struct control control;
     struct list    links;       /* to every process but the master */
-    uv_timer_t     leave;
-    int64_t        leave_at;
 } self;
 
 /* --- what comes back ------------------------------------------------------- */
@@ -300,8 +298,7 @@ static bool begin(struct child *child)
 {
     self.child = child;
     list_init(&self.links);
-    return control_begin(&self.control, child->loop, child->conf->control, ask)
-        && uv_timer_init(child->loop, &self.leave) == 0;
+    return control_begin(&self.control, child->loop, child->conf->control, ask);
 }
 
 static void reconf(struct child *child)
@@ -309,11 +306,9 @@ static void reconf(struct child *child)
     control_move(&self.control, child->conf->control);
 }
 
-static void leave_if_idle(uv_timer_t *timer)
+static bool idle(void)
 {
-    (void)timer;
-    if (control_idle(&self.control) || (int64_t)uv_now(self.child->loop) >= self.leave_at)
-        child_leave(self.child, 0);
+    return control_idle(&self.control);
 }
 
 /* drain - nobody new; what was asked is answered, for a second at most: a
@@ -322,8 +317,7 @@ static void leave_if_idle(uv_timer_t *timer)
 static void drain(struct child *child, unsigned seconds)
 {
     control_end(&self.control);
-    self.leave_at = (int64_t)uv_now(child->loop) + (seconds > 0 ? 1000 : 0);
-    uv_timer_start(&self.leave, leave_if_idle, LEAVE_MS, LEAVE_MS);
+    child_leave_within(child, seconds > 0 ? 1000 : 0, idle);
 }
 
 int console_main(void)

@@ -17,7 +17,10 @@
 #include "ipc/child.h"
 #include "log/log.h"
 
-enum { WITHOUT_MS = 10000 };    /* longer than the master waits with starting anyone again */
+enum {
+    WITHOUT_MS = 10000,     /* longer than the master waits with starting anyone again */
+    IDLE_MS    = 20,        /* how often a draining process asks whether it may go */
+};
 
 /* A peer handed over before GO; it may speak only afterwards. */
 struct early_peer {
@@ -365,6 +368,21 @@ void child_leave(struct child *child, int status)
     uv_stop(child->loop);
 }
 
+static void on_leaving(uv_timer_t *timer)
+{
+    struct child *child = timer->data;
+
+    if (uv_now(child->loop) >= child->leave_at || (child->idle != NULL && child->idle()))
+        child_leave(child, EX_OK);
+}
+
+void child_leave_within(struct child *child, uint64_t ms, bool (*idle)(void))
+{
+    child->leave_at = uv_now(child->loop) + ms;
+    child->idle = idle;
+    uv_timer_start(&child->leaving, on_leaving, idle != NULL ? IDLE_MS : ms, IDLE_MS);
+}
+
 /* on_turn_end - before the loop waits: all that was logged in this turn, at once */
 
 static void on_turn_end(uv_prepare_t *handle)
@@ -377,7 +395,8 @@ static void loop_begin(struct child *child)
 {
     child->loop = uv_default_loop();
     uv_timer_init(child->loop, &child->without);
-    child->without.data = self = child;
+    uv_timer_init(child->loop, &child->leaving);
+    child->without.data = child->leaving.data = self = child;
     uv_prepare_init(child->loop, &child->turn_end);
     uv_prepare_start(&child->turn_end, on_turn_end);
     log_gather(true);

@@ -62,6 +62,9 @@ struct child {
     unsigned                 sandbox;   /* level reached: enum sandbox_level */
     unsigned                 peers[ROLE_COUNT];     /* channels open to each role */
     uv_timer_t               without;   /* runs while a peer that we need is missing */
+    uv_timer_t               leaving;   /* see child_leave_within */
+    uint64_t                 leave_at;  /* loop time */
+    bool                   (*idle)(void);
     uv_prepare_t             turn_end;  /* writes what was logged in this turn */
     int                      status;    /* exit status */
     void                    *user;      /* the role's own state */
@@ -83,6 +86,11 @@ int child_run(const struct child_role *role);
 
 /* child_leave - stop the loop and exit with status */
 void child_leave(struct child *child, int status);
+
+/* child_leave_within - after DRAIN: so many ms from now at the latest, and before when idle()
+ * says so, which is asked every few ms, but not at once: answers still go out. NULL: the role
+ * itself sees when all is done, and calls child_leave(). Said again, the new time counts. */
+void child_leave_within(struct child *child, uint64_t ms, bool (*idle)(void));
 
 /* sandbox_name - a level as people read it */
 const char *sandbox_name(uint32_t level);

@@ -26,7 +26,6 @@ enum {
     SECOND_LANE   = 128,            /* recipients that must wait before it gets the second */
     BATCH_RCPTS   = 512,            /* deliveries of one batch, at least one job */
     WAITING_BYTES = 256 << 20,      /* bodies in memory; beyond it: later */
-    LEAVE_MS      = 20,             /* how often a draining process asks whether it may go */
 };
 
 /* What waits for one destination. They are few: each is a line of the configuration. */
@@ -53,8 +52,6 @@ static struct local {
     struct list   lines;            /* the one that was served longest ago first */
     size_t        waiting_bytes;
     struct lane   lanes[LANES];
-    uv_timer_t    leave;
-    int64_t       leave_at;         /* loop time when to give up */
 } self;
 
 static void lanes_start(void);
@@ -370,16 +367,7 @@ static bool begin(struct child *child)
     }
     maildir_host(child->conf->hostname);
     signal(SIGXFSZ, SIG_IGN);       /* a full mailbox is an error to answer, not our death (A196) */
-    return uv_timer_init(child->loop, &self.leave) == 0;
-}
-
-static void leave_if_idle(uv_timer_t *timer)
-{
-    bool late = (int64_t)uv_now(self.child->loop) >= self.leave_at;
-
-    (void)timer;
-    if (late || idle())
-        child_leave(self.child, 0);
+    return true;
 }
 
 static void line_give_back(struct line *line)
@@ -402,8 +390,7 @@ static void drain(struct child *child, unsigned seconds)
         line_give_back(line_of(node));
         line_end_if_idle(line_of(node));
     }
-    self.leave_at = (int64_t)uv_now(child->loop) + (int64_t)seconds * 1000;
-    uv_timer_start(&self.leave, leave_if_idle, LEAVE_MS, LEAVE_MS);
+    child_leave_within(child, (uint64_t)seconds * 1000, idle);
 }
 
 int local_main(void)

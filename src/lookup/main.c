@@ -37,13 +37,11 @@ static struct {
     struct list     requests;
     struct list     whoises;
     unsigned        smtpds;     /* channels to smtpd open */
-    uv_timer_t      patience;   /* while draining */
-    bool            drains;
 } lookup;
 
 static void leave_when_done(void)
 {
-    if (lookup.drains && lookup.smtpds == 0 && list_empty(&lookup.requests)
+    if (lookup.child->draining && lookup.smtpds == 0 && list_empty(&lookup.requests)
         && list_empty(&lookup.whoises))
         child_leave(lookup.child, EX_OK);
 }
@@ -237,21 +235,12 @@ static bool begin(struct child *child)
                       LF_STR("why", "cannot be mapped"));
             return false;
         }
-    return complete(child->conf, &lookup.resolver.tables)
-        && uv_timer_init(child->loop, &lookup.patience) == 0;
-}
-
-static void out_of_patience(uv_timer_t *timer)
-{
-    (void)timer;
-    child_leave(lookup.child, EX_OK);
+    return complete(child->conf, &lookup.resolver.tables);
 }
 
 static void drain(struct child *child, unsigned seconds)
 {
-    (void)child;
-    lookup.drains = true;
-    uv_timer_start(&lookup.patience, out_of_patience, (uint64_t)seconds * 1000, 0);
+    child_leave_within(child, (uint64_t)seconds * 1000, NULL);
     leave_when_done();
 }
 

@@ -15,7 +15,6 @@
 static struct {
     struct relay  relay;
     struct child *child;
-    uv_timer_t    leave;        /* after DRAIN: when to give up what is left */
 } self;
 
 static bool is_idle(const struct relay *r)
@@ -142,7 +141,6 @@ static bool begin(struct child *child)
     list_init(&r->exchanges);
     pool_init(&r->pool, child->loop, child->conf, child->slot);
     trust(r);
-    uv_timer_init(child->loop, &self.leave);
     r->own = own_new(child->conf);
     r->dns = dns_new(child->loop, child->conf, &why);
     if (r->own == NULL || r->dns == NULL) {
@@ -152,21 +150,12 @@ static bool begin(struct child *child)
     return true;
 }
 
-static void on_leave(uv_timer_t *timer)
-{
-    (void)timer;
-    child_leave(self.child, EX_OK);
-}
-
 static void drain(struct child *child, unsigned seconds)
 {
     pool_drain(&self.relay.pool);
     reversal_drain(&self.relay);
-    if (is_idle(&self.relay)) {
-        child_leave(child, EX_OK);
-        return;
-    }
-    uv_timer_start(&self.leave, on_leave, (uint64_t)seconds * 1000, 0);
+    child_leave_within(child, (uint64_t)seconds * 1000, NULL);
+    on_empty(&self.relay);
 }
 
 static void gauge(struct child *child)

@@ -22,14 +22,12 @@ static struct {
     struct child *child;
     struct desk   desk;
     uv_timer_t    ticks;
-    uv_timer_t    patience;     /* while draining */
     unsigned      askers;       /* channels to smtpd and relay open */
-    bool          drains;
 } vault;
 
 static void leave_when_done(void)
 {
-    if (vault.drains && vault.askers == 0)
+    if (vault.child->draining && vault.askers == 0)
         child_leave(vault.child, EX_OK);
 }
 
@@ -257,21 +255,12 @@ static bool begin(struct child *child)
         && keys_begin(child) && begin_sasl(child)
         && begin_throttle(child->conf)
         && (desk_begin(&vault.desk, child->loop), true)
-        && uv_timer_init(child->loop, &vault.patience) == 0
         && uv_timer_init(child->loop, &vault.ticks) == 0;
-}
-
-static void out_of_patience(uv_timer_t *timer)
-{
-    (void)timer;
-    child_leave(vault.child, EX_OK);
 }
 
 static void drain(struct child *child, unsigned seconds)
 {
-    (void)child;
-    vault.drains = true;
-    uv_timer_start(&vault.patience, out_of_patience, (uint64_t)seconds * 1000, 0);
+    child_leave_within(child, (uint64_t)seconds * 1000, NULL);
     leave_when_done();
 }
 

@@ -6,6 +6,10 @@
  * Numbers may be chosen by strangers, so they are mixed with a secret. The
  * first member of whatever is put in must be its uint64_t number (or a struct
  * that begins with it). Owns none of its members.
+ *
+ * It is not a base/map.h, though both probe and close gaps alike: a map calls for each member's
+ * key and hashes it by SipHash, and has no tags; with a million letters that is felt in each
+ * commit, and a map of few names needs none of it.
  */
 #pragma once
 #include <stdbool.h>

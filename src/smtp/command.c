@@ -395,9 +395,17 @@ static enum command_error path_read(struct slice args, struct slice intro, bool 
     return rest->n == 0 || rest->p[0] == ' ' ? COMMAND_OK : COMMAND_SYNTAX;
 }
 
-static enum command_error params_all(struct params *ps, struct slice rest,
-                                     struct command_problem *why)
+/* path_and_params - all that stands behind MAIL or RCPT */
+
+static enum command_error path_and_params(struct slice args, struct slice intro, struct params *ps,
+                                          struct arena *a, struct mailbox *m,
+                                          struct command_problem *why)
 {
+    struct slice rest;
+    enum command_error error = path_read(args, intro, ps->offers & OFFER_SMTPUTF8, a, m, &rest, why);
+
+    if (error != COMMAND_OK)
+        return error;
     why->param = params_read(ps, rest, &why->where);
     return why->param == PARAM_OK ? COMMAND_OK : COMMAND_PARAM;
 }
@@ -424,13 +432,9 @@ enum command_error mail_parse(struct slice args, unsigned offers, struct arena *
 {
     union command command = { 0 };
     struct params ps = { mail_params, MAIL_PARAMS, offers, 0, &command };
-    enum command_error error;
-    struct slice rest;
+    enum command_error error = path_and_params(args, SLICE_LIT("FROM:"), &ps, a,
+                                               &command.mail.sender, why);
 
-    error = path_read(args, SLICE_LIT("FROM:"), offers & OFFER_SMTPUTF8, a,
-                      &command.mail.sender, &rest, why);
-    if (error == COMMAND_OK)
-        error = params_all(&ps, rest, why);
     if (error == COMMAND_OK)
         error = mail_settle(&command.mail, offers, why);
     *m = command.mail;
@@ -442,13 +446,9 @@ enum command_error rcpt_parse(struct slice args, unsigned offers, struct arena *
 {
     union command command = { 0 };
     struct params ps = { rcpt_params, RCPT_PARAMS, offers, 0, &command };
-    enum command_error error;
-    struct slice rest;
+    enum command_error error = path_and_params(args, SLICE_LIT("TO:"), &ps, a,
+                                               &command.rcpt.rcpt, why);
 
-    error = path_read(args, SLICE_LIT("TO:"), offers & OFFER_SMTPUTF8, a,
-                      &command.rcpt.rcpt, &rest, why);
-    if (error == COMMAND_OK)
-        error = params_all(&ps, rest, why);
     *r = command.rcpt;
     return error;
 }

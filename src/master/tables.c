@@ -34,32 +34,24 @@ static bool add(struct handed_table *t, size_t *n, enum table_kind kind,
     return true;
 }
 
-enum { CONTENT_MAX = 16 << 20 };
-
-static bool complain(struct buf *errors, const char *path, const char *what)
-{
-    buf_printf(errors, "%s: %s\n", path, what);
-    return false;
-}
-
 /* copy - the whole of a file into memory that nobody can change any more */
 
 static bool copy(int from, int to, const char *path, struct buf *errors)
 {
-    struct stat st;
+    int64_t size = secrets_size(from, path, errors);
     ssize_t n = 0;
 
-    if (fstat(from, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > CONTENT_MAX)
-        return complain(errors, path, "is no plain file of at most 16 MiB");
-    for (off_t at = 0; at < st.st_size; at += n) {
+    if (size < 0)
+        return false;
+    for (off_t at = 0; at < size; at += n) {
         char chunk[64 << 10];
 
         n = pread(from, chunk, sizeof chunk, at);
         if (n <= 0 || write(to, chunk, (size_t)n) != n)
-            return complain(errors, path, n < 0 ? strerror(errno) : "changed while it was read");
+            return secrets_fault(errors, path, n < 0 ? strerror(errno) : "changed while it was read");
     }
     if (fcntl(to, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
-        return complain(errors, path, strerror(errno));
+        return secrets_fault(errors, path, strerror(errno));
     return true;
 }
 
@@ -71,7 +63,7 @@ static bool secret_ok(int fd, const char *path, struct buf *errors)
 
     if (fstat(fd, &st) == 0 && (st.st_mode & 0007) == 0)
         return true;
-    return complain(errors, path, "can be read by everybody; chmod o= it");
+    return secrets_fault(errors, path, "can be read by everybody; chmod o= it");
 }
 
 static bool add_content(struct handed_table *t, size_t *n, const char *name, struct slice file,
@@ -86,7 +78,7 @@ static bool add_content(struct handed_table *t, size_t *n, const char *name, str
     snprintf(path, sizeof path, "%.*s", SLICE(file));
     from = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (from < 0)
-        return complain(errors, path, strerror(errno));
+        return secrets_fault(errors, path, strerror(errno));
     to = memfd_create("postrider.file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     ok = to >= 0 && (!secret || secret_ok(from, path, errors)) && copy(from, to, path, errors);
     close(from);

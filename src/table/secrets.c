@@ -12,28 +12,35 @@
 
 enum { FILE_BYTES = 16 << 20, PATH = 4096 };
 
-static bool complain(struct buf *errors, const char *path, const char *what)
+bool secrets_fault(struct buf *errors, const char *path, const char *what)
 {
     buf_printf(errors, "%s: %s\n", path, what);
     return false;
+}
+
+int64_t secrets_size(int fd, const char *path, struct buf *errors)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_BYTES)
+        return st.st_size;
+    secrets_fault(errors, path, "is no plain file of at most 16 MiB");
+    return -1;
 }
 
 /* read_all - the bytes of an open file, malloced; NULL: told */
 
 static char *read_all(int fd, const char *path, size_t *n, struct buf *errors)
 {
-    struct stat st;
+    int64_t size = secrets_size(fd, path, errors), got;
     char *text;
-    ssize_t got;
 
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_BYTES) {
-        complain(errors, path, "is no plain file of at most 16 MiB");
+    if (size < 0)
         return NULL;
-    }
-    text = malloc((size_t)st.st_size + 1);
-    got = text != NULL ? pread(fd, text, (size_t)st.st_size, 0) : -1;
-    if (got != st.st_size) {
-        complain(errors, path, got < 0 ? strerror(errno) : "changed while it was read");
+    text = malloc((size_t)size + 1);
+    got = text != NULL ? pread(fd, text, (size_t)size, 0) : -1;
+    if (got != size) {
+        secrets_fault(errors, path, got < 0 ? strerror(errno) : "changed while it was read");
         free(text);
         return NULL;
     }
@@ -55,7 +62,7 @@ static char *slurp(struct slice file, char path[PATH], size_t *n, bool *passed,
     *passed = fd < 0 && errno == EACCES && geteuid() != 0;
     if (fd < 0) {
         if (!*passed)
-            complain(errors, path, strerror(errno));
+            secrets_fault(errors, path, strerror(errno));
         return NULL;
     }
     text = read_all(fd, path, n, errors);

@@ -202,6 +202,17 @@ int lent_forget_all(struct disk *disk);
 int quarantine_move(struct disk *disk, const char *from, const char *as);
 bool quarantine_copy(struct journal *j, const char *as, struct slice bytes);
 
-/* reclaim.c */
+/* cleaner.c */
+
+/* cleaner_choose - the segment to clean now, whose index it needs; NULL: none, or it has one */
+struct segment *cleaner_choose(struct journal *j);
+
+/* cleaner_begin - here is the index; another buffer is given for it */
+void cleaner_begin(struct journal *j, struct buf *image);
+bool cleaner_step(struct journal *j);       /* look at some records; false: nothing to do now */
+void cleaner_stop(struct journal *j);
+void cleaner_give_up(struct journal *j);    /* and not this segment before another was reclaimed */
+
+/* chore.c */
 bool spare_make(struct disk *disk, uint32_t spare, uint64_t size, bool zeros, int *handle,
                 int *error);

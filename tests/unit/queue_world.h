@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "conf_text.h"
 #include "../sim/disk_mem.c"
 #include "queue/core.h"
 #include "queue/people.h"
@@ -181,25 +182,6 @@ static const char conf_text[] =
     "  every = 10m }\n"
     "queue { lifetime = 5d  warn = 4h  retry = {5m, 15m, 1h, 4h}  jitter = 0 }\n";
 
-static struct conf *read_conf(const char *text)
-{
-    char path[] = "/tmp/queueXXXXXX";
-    struct buf errors = BUF(65536);
-    int fd = mkstemp(path);
-    struct conf *conf;
-
-    assert_true(fd >= 0);
-    assert_true(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-    close(fd);
-    conf = conf_parse(path, &errors);
-    unlink(path);
-    if (conf == NULL)
-        print_error("%.*s\n", SLICE(buf_view(&errors)));
-    assert_non_null(conf);
-    buf_free(&errors);
-    return conf;
-}
-
 static int64_t world_mono = 1000, world_wall = 1000000000000;
 
 static void peers(void)
@@ -228,7 +210,7 @@ static int setup(void **state)
     world_mono = 1000;
     world_wall = 1000000000000;
     memset(&world, 0, sizeof world);
-    world.conf = read_conf(conf_text);
+    world.conf = conf_of(conf_text);
     world.disk = disk_mem((int64_t)1 << 40);
     world.taken = true;
     open_queue();

@@ -12,6 +12,7 @@
 #include "conf/conf.h"
 #include "conf/doc.h"
 #include "conf/value.h"
+#include "conf_text.h"
 
 static char path[] = "/tmp/postrider-conf-XXXXXX";
 static char recipients[] = "/tmp/postrider-rcpt-XXXXXX";
@@ -32,18 +33,9 @@ static int remove_files(void **state)
     return unlink(path) | unlink(recipients);
 }
 
-static void write_conf(const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(fclose(f), 0);
-}
-
 static struct conf *parse(const char *text, struct buf *errors)
 {
-    write_conf(text);
+    write_file(path, text);
     return conf_parse(path, errors);
 }
 
@@ -292,16 +284,13 @@ static void what_is_wrong_is_told_with_line_and_advice(void **state)
 static void several_errors_are_told_at_once_and_at_most_twenty(void **state)
 {
     struct buf text = BUF(65536), errors = BUF(65536);
-    unsigned lines = 0;
 
     (void)state;
     for (int i = 0; i < 30; i++)
         buf_printf(&text, "domain \"d%d.test\" { deliver = nowhere }\n", i);
     buf_put(&text, "", 1);
     assert_null(parse(buf_view(&text).p, &errors));
-    for (size_t i = 0; i < errors.n; i++)
-        lines += buf_view(&errors).p[i] == '\n';
-    assert_int_equal(lines, 21);
+    assert_int_equal(lines_in(buf_view(&errors)), 21);
     buf_free(&text);
     buf_free(&errors);
 }

@@ -1,32 +1,7 @@
 /* test_lookup_resolver.c - where mail for an address of ours goes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <uv.h>
-#include <cmocka.h>
-#include "lookup/resolver.h"
+#include "lookup_world.h"
 
-static char conf_path[] = "/tmp/postrider-lookup-XXXXXX";
-static char recipients[] = "/tmp/postrider-lookup-r-XXXXXX";
-static char aliases[] = "/tmp/postrider-lookup-a-XXXXXX";
-
-static uv_loop_t loop;
-static struct conf *conf;
-static struct resolver resolver;
 static unsigned asked;          /* questions to the system */
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(fclose(f), 0);
-}
 
 static int find(const char *name, struct user_facts *facts)
 {
@@ -37,52 +12,12 @@ static int find(const char *name, struct user_facts *facts)
     return strcmp(name, "root") == 0 || strcmp(name, "web-1") == 0;
 }
 
-static void add_table(enum table_kind kind, const char *domain, const char *path)
-{
-    char name[TABLE_NAME];
-    int fd = table_compile(kind, path, NULL);
-
-    assert_true(fd >= 0);
-    assert_true(table_set_add(&resolver.tables, table_name(kind, slice_cstr(domain), name), fd));
-    close(fd);
-}
-
 static int begin(void **state)
 {
-    struct buf errors = BUF(65536);
-    char text[2000];
-
     (void)state;
-    close(mkstemp(conf_path));
-    close(mkstemp(recipients));
-    close(mkstemp(aliases));
-    write_file(recipients, "alice\nbob@file.test 2024-01-31\n");
-    write_file(aliases, "team: alice, root@sys.test, far@else.test\nops: root@sys.test, web-1@sys.test\n"
-                        "ill: sick@sys.test, alice\n");
-    snprintf(text, sizeof text,
-             "domain \"file.test\" { recipients = \"file:%s\" aliases = \"file:%s\" }\n"
-             "domain \"sys.test\" { }\n"
-             "domain \"any.test\" { recipients = any deliver = \"lmtp:127.0.0.1:24\" }\n",
-             recipients, aliases);
-    write_file(conf_path, text);
-    conf = conf_parse(conf_path, &errors);
-    if (conf == NULL)
-        fail_msg("%.*s", SLICE(buf_view(&errors)));
-    buf_free(&errors);
-    assert_int_equal(uv_loop_init(&loop), 0);
-    resolver_begin(&resolver, conf, &loop, find);
-    add_table(TABLE_RECIPIENTS, "file.test", recipients);
-    add_table(TABLE_ALIASES, "file.test", aliases);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    resolver_end(&resolver);
-    uv_loop_close(&loop);
-    conf_free(conf);
-    return unlink(conf_path) | unlink(recipients) | unlink(aliases);
+    return world_begin("alice\nbob@file.test 2024-01-31\n",
+                       "team: alice, root@sys.test, far@else.test\nops: root@sys.test, web-1@sys.test\n"
+                       "ill: sick@sys.test, alice\n", find);
 }
 
 struct asked {
@@ -273,5 +208,5 @@ int main(void)
         cmocka_unit_test(since_when_an_address_is_somebodys_is_what_its_file_says),
     };
 
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin, world_end);
 }

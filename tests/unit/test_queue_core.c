@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include "base/crc32c.h"
+#include "conf_text.h"
 #include "../sim/disk_mem.c"
 #include "queue/cache.h"
 #include "queue/core.h"
@@ -129,25 +130,6 @@ static const char conf_text[] =
     "route \"wait.test\" { via = hold }\n"
     "queue { lifetime = 5d  warn = 4h  retry = {5m, 15m, 1h, 4h}  jitter = 0 }\n";
 
-static struct conf *read_conf(const char *text)
-{
-    char path[] = "/tmp/queueXXXXXX";
-    struct buf errors = BUF(65536);
-    int fd = mkstemp(path);
-    struct conf *conf;
-
-    assert_true(fd >= 0);
-    assert_true(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-    close(fd);
-    conf = conf_parse(path, &errors);
-    unlink(path);
-    if (conf == NULL)
-        print_error("%.*s\n", SLICE(buf_view(&errors)));
-    assert_non_null(conf);
-    buf_free(&errors);
-    return conf;
-}
-
 static void open_queue(void)
 {
     struct why why = { 0 };
@@ -167,7 +149,7 @@ static void open_queue(void)
 static int setup(void **state)
 {
     (void)state;
-    world = (struct world){ .conf = read_conf(conf_text), .disk = disk_mem((int64_t)1 << 40) };
+    world = (struct world){ .conf = conf_of(conf_text), .disk = disk_mem((int64_t)1 << 40) };
     open_queue();
     return 0;
 }
@@ -624,7 +606,7 @@ static void a_job_that_was_away_during_a_reload_takes_the_new_route(void **state
     commit_to("s@e", rcpts, 1, 1);
     work(0);
     assert_string_equal(world.destination, "host:127.0.0.1:2600");
-    world.conf = read_conf("hostname = \"mx.ours.test\"\nspool = \"/nowhere\"\n"
+    world.conf = conf_of("hostname = \"mx.ours.test\"\nspool = \"/nowhere\"\n"
                            "listen \"127.0.0.1:2525\" { role = sink }\n"
                            "route \"partner.test\" { via = \"127.0.0.1:2700\" }\n");
     queue_reconf(world.queue, world.conf);

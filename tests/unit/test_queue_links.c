@@ -74,7 +74,7 @@ static int begin(void **state)
     links.ops.exchange = on_exchange;
     links.ops.linkstate_done = on_linkstate_done;
     links.ops.deliver = on_delivered;
-    world.conf = read_conf(net);
+    world.conf = conf_of(net);
     reopen();
     return 0;
 }

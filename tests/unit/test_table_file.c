@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <cmocka.h>
 #include "table/table.h"
+#include "conf_text.h"
 
 static char path[] = "/tmp/postrider-table-XXXXXX";
 
@@ -28,11 +29,7 @@ static int remove_file(void **state)
 
 static int compile(enum table_kind kind, const char *text, struct buf *errors)
 {
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(fclose(f), 0);
+    write_file(path, text);
     return table_compile(kind, path, errors);
 }
 
@@ -209,16 +206,13 @@ static void what_is_wrong_is_told_with_its_line(void **state)
 static void at_most_twenty_errors_are_told(void **state)
 {
     struct buf text = BUF(65536), errors = BUF(65536);
-    unsigned lines = 0;
 
     (void)state;
     for (int i = 0; i < 50; i++)
         buf_puts(&text, "a b\n");
     buf_put(&text, "", 1);
     assert_int_equal(compile(TABLE_RECIPIENTS, buf_view(&text).p, &errors), -1);
-    for (size_t i = 0; i < errors.n; i++)
-        lines += buf_view(&errors).p[i] == '\n';
-    assert_int_equal(lines, 21);
+    assert_int_equal(lines_in(buf_view(&errors)), 21);
     buf_free(&text);
     buf_free(&errors);
 }

@@ -123,16 +123,30 @@ static void connect_client(uint16_t port)
                                on_event, on_closed, NULL));
 }
 
-static void words_go_there_and_back(void **state)
+/* meet - a listener, and both ends of a connection that came to it */
+
+static void meet(struct listener *l)
 {
-    struct listener l;
     uint16_t port;
 
-    (void)state;
-    assert_true(listener_open(&l, loop, listening(&port), 0, on_accept, NULL));
+    assert_true(listener_open(l, loop, listening(&port), 0, on_accept, NULL));
     connect_client(port);
     run_until(&opened, 1);
     run_until(&accepted, 1);
+}
+
+static void part(struct listener *l)
+{
+    listener_close(l);
+    uv_run(loop, UV_RUN_DEFAULT);
+}
+
+static void words_go_there_and_back(void **state)
+{
+    struct listener l;
+
+    (void)state;
+    meet(&l);
     echo = true;
     stream_read(&client);
     buf_puts(&server.out, "220 hello\r\n");
@@ -144,8 +158,7 @@ static void words_go_there_and_back(void **state)
     stream_finish(&client);
     run_until(&closed, 2);
     listener_close(&l);
-    listener_close(&l);
-    uv_run(loop, UV_RUN_DEFAULT);
+    part(&l);
     assert_int_equal(failed, 0);
 }
 
@@ -182,15 +195,11 @@ static void on_placed(struct stream *s, enum stream_event event)
 static void input_is_read_to_where_the_owner_wants_it(void **state)
 {
     struct listener l;
-    uint16_t port;
 
     (void)state;
     shown = 0;
     leave = true;
-    assert_true(listener_open(&l, loop, listening(&port), 0, on_accept, NULL));
-    connect_client(port);
-    run_until(&opened, 1);
-    run_until(&accepted, 1);
+    meet(&l);
     server.place = place;
     server.event = on_placed;
     buf_puts(&client.out, "abcdefghij");
@@ -199,22 +208,17 @@ static void input_is_read_to_where_the_owner_wants_it(void **state)
     assert_memory_equal(placed, "abcdefgh", 8);         /* what was left is elsewhere by now */
     stream_finish(&client);
     run_until(&closed, 2);
-    listener_close(&l);
-    uv_run(loop, UV_RUN_DEFAULT);
+    part(&l);
     assert_int_equal(failed, 0);
 }
 
 static void a_slow_reader_gets_everything_in_the_end(void **state)
 {
     struct listener l;
-    uint16_t port;
     char *room;
 
     (void)state;
-    assert_true(listener_open(&l, loop, listening(&port), 0, on_accept, NULL));
-    connect_client(port);
-    run_until(&opened, 1);
-    run_until(&accepted, 1);
+    meet(&l);
     room = buf_room(&server.out, BIG);
     memset(room, 'x', BIG);
     buf_added(&server.out, BIG);
@@ -225,20 +229,15 @@ static void a_slow_reader_gets_everything_in_the_end(void **state)
     run_until(&closed, 2);
     assert_int_equal(received, BIG);
     assert_true(eof);
-    listener_close(&l);
-    uv_run(loop, UV_RUN_DEFAULT);
+    part(&l);
 }
 
 static void last_words_survive_input_that_nobody_read(void **state)
 {
     struct listener l;
-    uint16_t port;
 
     (void)state;
-    assert_true(listener_open(&l, loop, listening(&port), 0, on_accept, NULL));
-    connect_client(port);
-    run_until(&opened, 1);
-    run_until(&accepted, 1);
+    meet(&l);
     stream_pause(&server);
     for (int i = 0; i < 1000; i++)
         buf_puts(&client.out, "RCPT TO:<somebody@example.org>\r\n");
@@ -250,8 +249,7 @@ static void last_words_survive_input_that_nobody_read(void **state)
     assert_int_equal(received, 8);
     assert_true(eof);
     assert_int_equal(failed, 0);
-    listener_close(&l);
-    uv_run(loop, UV_RUN_DEFAULT);
+    part(&l);
 }
 
 static unsigned half_seen;
@@ -275,14 +273,10 @@ static void half_event(struct stream *s, enum stream_event event)
 static void half_closed_the_other_half_goes_on(void **state)
 {
     struct listener l;
-    uint16_t port;
 
     (void)state;
     half_seen = 0;
-    assert_true(listener_open(&l, loop, listening(&port), 0, on_accept, NULL));
-    connect_client(port);
-    run_until(&opened, 1);
-    run_until(&accepted, 1);
+    meet(&l);
     server.event = half_event;
     buf_puts(&client.out, "last words");
     stream_half_close(&client);
@@ -293,8 +287,7 @@ static void half_closed_the_other_half_goes_on(void **state)
     assert_int_equal(received, 10 + 12);
     assert_true(eof);
     assert_int_equal(failed, 0);
-    listener_close(&l);
-    uv_run(loop, UV_RUN_DEFAULT);
+    part(&l);
 }
 
 static void a_refused_connection_fails_once(void **state)
@@ -345,8 +338,7 @@ static void without_descriptors_it_rests_and_recovers(void **state)     /* A160,
     connect_client(port);
     run_until(&accepted, 2);
     stream_close(&client);
-    listener_close(&l);
-    uv_run(loop, UV_RUN_DEFAULT);
+    part(&l);
 }
 
 static void the_census_counts_over_all_processes(void **state)

@@ -111,16 +111,24 @@ static void only_its_recipients_go(void **state)
     assert_int_equal(waiting("two.wait.test"), 1);
 }
 
-static void deferred_mail_of_the_domain_goes_too(void **state)
-{
-    uint64_t id;
+/* deferred_mail_goes - one message that was deferred goes to who asks for its domain */
 
-    (void)state;
-    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@there.test" } } });
+static uint64_t deferred_mail_goes(void)
+{
+    uint64_t id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@there.test" } } });
+
     work(0);
     answer(FATE_LATER, DELIVERY_FINAL);
     assert_int_equal(waiting("there.test"), 1);
     go();
+    return id;
+}
+
+static void deferred_mail_of_the_domain_goes_too(void **state)
+{
+    uint64_t id = deferred_mail_goes();
+
+    (void)state;
     assert_int_equal(world.nheard, 2);
     answer_all(FATE_LATER, TROUBLE_NONE);       /* he did not want it now */
     assert_int_equal(world.overs, 1);
@@ -214,14 +222,9 @@ static void a_dead_relay_leaves_the_mail_as_it_was(void **state)
 
 static void what_a_person_holds_meanwhile_stays_held(void **state)
 {
-    uint64_t id;
+    uint64_t id = deferred_mail_goes();
 
     (void)state;
-    id = commit(&(struct mail){ .sender = "s@e.test", .rcpts = { { .address = "a@there.test" } } });
-    work(0);
-    answer(FATE_LATER, DELIVERY_FINAL);
-    assert_int_equal(waiting("there.test"), 1);
-    go();
     query(QUERY_HOLD, id);
     answer_all(FATE_LATER, TROUBLE_NONE);
     is_held(id);

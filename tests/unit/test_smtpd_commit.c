@@ -11,22 +11,20 @@
 #include "base/crc32c.h"
 #include "smtpd/ask.h"
 #include "smtpd/commit.h"
+#include "smtpd_peer.h"
 #include "smtpd_world.h"
 
 static struct conf   *conf;
-static struct child   child;
 static struct commits commits;
 static struct asks    asks;
 static struct script  w;
 
 /* The other side: a queue or a lookup that says what the test wants. */
-static struct channel *other;
 static uint64_t  ids[16];           /* of the commits */
 static unsigned  ncommits, nresolves, lend_more, lent_back;
 static uint64_t  last_id, last_nonce, last_ticket, last_length;
 static uint32_t  last_crc;
 static uint64_t  last_lent, last_bay, last_place, last_body;
-static unsigned  gone_count;
 
 static bool on_frame(struct channel *c, uint32_t type, struct wire *in, int *fd)
 {
@@ -67,31 +65,6 @@ static bool on_frame(struct channel *c, uint32_t type, struct wire *in, int *fd)
     default:
         return false;
     }
-}
-
-static void on_gone(struct channel *c, const char *why)
-{
-    (void)c;
-    (void)why;
-    gone_count++;
-}
-
-static void turn(void)
-{
-    for (int i = 0; i < 6; i++)
-        uv_run(child.loop, UV_RUN_NOWAIT);
-}
-
-/* peer_new - a new process of that role at the other end; ours is returned */
-
-static struct channel *peer_new(enum role role)
-{
-    int ends[2];
-
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    other = channel_new(child.loop, ends[1], role, ROLE_SMTPD, 1, on_frame, on_gone, NULL);
-    assert_non_null(other);
-    return channel_new(child.loop, ends[0], ROLE_SMTPD, role, 0, on_frame, NULL, NULL);
 }
 
 static unsigned goes;

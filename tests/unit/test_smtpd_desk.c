@@ -11,12 +11,11 @@
 #include "smtpd/balancer.h"
 #include "smtpd/desk.h"
 #include "smtpd/logins.h"
+#include "smtpd_peer.h"
 #include "smtpd_world.h"
 
 static struct conf   *conf;
-static struct child   child;
 static struct smtpd   d;
-static struct channel *other;       /* the queue's end */
 
 /* What the queue heard. */
 static unsigned kicks, asks_heard, overs, goes;
@@ -64,18 +63,6 @@ static bool on_frame(struct channel *c, uint32_t type, struct wire *in, int *fd)
     }
 }
 
-static void on_gone(struct channel *c, const char *why)
-{
-    (void)c;
-    (void)why;
-}
-
-static void turn(void)
-{
-    for (int i = 0; i < 20; i++)
-        uv_run(child.loop, UV_RUN_NOWAIT);
-}
-
 static uint64_t kick(void *ctx, struct session *s, unsigned kind, struct slice name)
 {
     (void)s;
@@ -120,7 +107,6 @@ static bool from_queue(void *user, struct channel *queue, uint32_t type, struct 
 static int begin(void **state)
 {
     static const struct log_conf quiet = { .to = LOG_TO_STDERR, .level = LOG_ALARM + 1, .process = "test" };
-    int ends[2];
 
     (void)state;
     log_setup(&quiet);
@@ -133,9 +119,7 @@ static int begin(void **state)
     server_now(&d.server);
     commits_begin(&d.commits, &child, &d.server, go, nothing, nothing, &d);
     d.commits.other = from_queue;
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    other = channel_new(child.loop, ends[1], ROLE_QUEUE, ROLE_SMTPD, 1, on_frame, on_gone, NULL);
-    commits_queue(&d.commits, channel_new(child.loop, ends[0], ROLE_SMTPD, ROLE_QUEUE, 0, on_frame, NULL, NULL));
+    commits_queue(&d.commits, peer_new(ROLE_QUEUE));
     kicks = asks_heard = overs = goes = 0;
     got = -1;
     return 0;

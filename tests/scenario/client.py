@@ -1,4 +1,5 @@
 """A plain SMTP client that knows exactly what it was promised."""
+import contextlib
 import socket
 import threading
 import time
@@ -142,3 +143,23 @@ class Sender(threading.Thread):
             return False
         self.ledger.acked(message, accepted)
         return True
+
+    def finish(self, seconds=60):
+        """Wait for its end, which is one without trouble of its own."""
+        self.join(seconds)
+        assert self.trouble is None, self.trouble
+        assert not self.is_alive(), "a sender did not finish"
+
+
+@contextlib.contextmanager
+def sending(senders):
+    """They send meanwhile, and no longer."""
+    for sender in senders:
+        sender.start()
+    try:
+        yield
+    finally:
+        for sender in senders:
+            sender.enough.set()
+    for sender in senders:
+        sender.finish()

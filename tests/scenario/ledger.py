@@ -75,6 +75,15 @@ class Arrivals:
         for recipient in failed:
             self.reports[name, recipient] += 1
 
+    def take(self, server, domain, users, senders):
+        """What is in the mailboxes of a domain: copies for users, reports for senders."""
+        for user in users:
+            for mail in server.mailbox(f"{user}@{domain}"):
+                self.copy(f"{user}@{domain}", mail.data, mail.time)
+        for sender in senders:
+            for mail in server.mailbox(f"{sender}@{domain}"):
+                self.report(mail.data)
+
 
 class Verdict:
     def __init__(self, ledger, arrivals):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from client import Sender
+from client import Sender, sending
 from ledger import Ledger, Verdict
 from ports import wait_until
 from test_kill import SENDERS, StampedSink, collect, load
@@ -47,9 +47,7 @@ def test_whatever_call_fails_nothing_acknowledged_is_lost(make_server, place):
         ledger = Ledger(place / "ledger")
         senders = [Sender(server.port, load(5, n), ledger, per_connection=10, pause=0.03, stubborn=True)
                    for n in range(SENDERS)]
-        for sender in senders:
-            sender.start()
-        try:
+        with sending(senders):
             wait_accepting(ledger, server)
             for calls, errors in CALLS.items():
                 for error in errors.split():
@@ -58,12 +56,6 @@ def test_whatever_call_fails_nothing_acknowledged_is_lost(make_server, place):
                         if not fail(queue, calls, error, when):
                             assert queue not in server.roles().get("queue", []), "strace may not trace here"
                         wait_accepting(ledger, server)
-        finally:
-            for sender in senders:
-                sender.enough.set()
-        for sender in senders:
-            sender.join(60)
-            assert sender.trouble is None, sender.trouble
         server.wait_empty(90)
         server.stop()
         verdict = Verdict(ledger, collect(server, sink))

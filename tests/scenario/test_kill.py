@@ -10,7 +10,7 @@ import time
 
 import messages
 from ledger import Arrivals, Ledger, Verdict
-from client import Sender
+from client import Sender, sending
 from process import kill_quietly
 from sink import Sink
 
@@ -49,12 +49,7 @@ class StampedSink(Sink):
 
 def collect(server, sink):
     found = Arrivals()
-    for user in USERS:
-        for mail in server.mailbox(f"{user}@example.org"):
-            found.copy(f"{user}@example.org", mail.data, mail.time)
-    for number in range(SENDERS):
-        for mail in server.mailbox(f"sender{number}@example.org"):
-            found.report(mail.data)
+    found.take(server, "example.org", USERS, [f"sender{number}" for number in range(SENDERS)])
     for message in sink.messages:
         for recipient in message.rcpts:
             found.copy(recipient, message.body, message.time)
@@ -125,19 +120,11 @@ def test_nothing_accepted_is_lost_by_kill_9_at_random_moments_under_load(make_se
             queue=f"retry = {{200ms, 500ms, 1s}}  jitter = 10  destination_concurrency = {CONCURRENCY}").start()
         ledger = Ledger(place / "ledger")
         senders = [Sender(server.port, load(SEED, n), ledger, per_connection=10, pause=0.03) for n in range(SENDERS)]
-        for sender in senders:
-            sender.start()
-        start = time.monotonic()
         killer = Killer(server, random.Random(SEED), ledger)
-        try:
+        with sending(senders):
+            start = time.monotonic()
             killer.run(KILLS)
-        finally:
-            for sender in senders:
-                sender.enough.set()
-        took = time.monotonic() - start
-        for sender in senders:
-            sender.join(60)
-            assert sender.trouble is None, sender.trouble
+            took = time.monotonic() - start
         server.wait_empty(120)
         server.stop()
         verdict = Verdict(ledger, collect(server, sink))

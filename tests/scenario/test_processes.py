@@ -77,8 +77,7 @@ def test_a_killed_process_is_started_again_and_nothing_is_lost(make_server, plac
         had = len(ledger.acks)
         wait_until(lambda: len(ledger.acks) > had + 20, what="twenty more messages accepted afterwards")
         sender.enough.set()
-        sender.join(30)
-        assert sender.trouble is None, sender.trouble
+        sender.finish(30)
         server.wait_event("child_died", role=role)
         server.wait_empty()
         verdict = Verdict(ledger, arrivals(server, sink))
@@ -130,8 +129,7 @@ def test_sighup_reloads_without_one_refused_or_broken_connection(make_server, pl
     for sender in senders:
         sender.enough.set()
     for sender in senders:
-        sender.join(30)
-        assert sender.trouble is None, sender.trouble
+        sender.finish(30)
         assert (sender.broken, sender.refused_connections) == (0, 0), \
             f"{sender.broken} connections broke, of which {sender.refused_connections} were refused"
     server.stop()

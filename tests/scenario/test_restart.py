@@ -33,8 +33,7 @@ def end(senders):
     for sender in senders:
         sender.enough.set()
     for sender in senders:
-        sender.join(60)
-        assert sender.trouble is None, sender.trouble
+        sender.finish()
 
 
 def judge(server, sink, ledger):

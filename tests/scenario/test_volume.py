@@ -86,19 +86,12 @@ def test_every_recipient_of_many_messages_ends_in_exactly_one_state(make_server,
                    "more than half is accepted")
         with HashingSink(found, port=down_port, name="down.test") as down:
             for sender in senders:
-                sender.join(300)
-                assert sender.trouble is None, sender.trouble
-                assert not sender.is_alive(), "a sender did not finish"
+                sender.finish(300)
             accepted_after = time.monotonic() - start
             server.wait_empty(300)
             all_after = time.monotonic() - start
             server.stop()
-        for user in USERS:
-            for mail in server.mailbox(f"{user}@local.test"):
-                found.copy(f"{user}@local.test", mail.data, mail.time)
-        for number in range(SENDERS):
-            for mail in server.mailbox(f"sender{number}@local.test"):
-                found.report(mail.data)
+        found.take(server, "local.test", USERS, [f"sender{number}" for number in range(SENDERS)])
     verdict = Verdict(ledger, found)
     print(f"\n{len(ledger.acks)} messages, seed {SEED}: {verdict.line()}; accepted in {accepted_after:.0f} s "
           f"({len(ledger.acks) / accepted_after:.0f}/s), all done in {all_after:.0f} s")

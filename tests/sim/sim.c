@@ -23,6 +23,7 @@
 #include <unistd.h>
 #include "conf/conf.h"
 #include "disk_mem.h"
+#include "draw.h"
 #include "log/log.h"
 #include "queue/core.h"
 
@@ -134,10 +135,7 @@ static void fail(const char *what)
 
 static uint64_t draw(uint64_t n)
 {
-    sim.random ^= sim.random >> 12;
-    sim.random ^= sim.random << 25;
-    sim.random ^= sim.random >> 27;
-    return (sim.random * 0x2545f4914f6cdd1du >> 16) % n;
+    return draw_below(&sim.random, n);
 }
 
 /* --- agents ----------------------------------------------------------------- */

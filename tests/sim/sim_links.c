@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "draw.h"
 #include "links/node.h"
 
 enum { NODES = 12, MAILS = 16, FLIGHTS = 64, STEP = 1000 };
@@ -77,10 +78,7 @@ static _Noreturn void broken(const char *fmt, ...)
 
 static uint64_t draw(uint64_t below)
 {
-    sim.random ^= sim.random >> 12;
-    sim.random ^= sim.random << 25;
-    sim.random ^= sim.random >> 27;
-    return (sim.random * 0x2545f4914f6cdd1du >> 16) % below;
+    return draw_below(&sim.random, below);
 }
 
 static int64_t wall(const struct node *node)

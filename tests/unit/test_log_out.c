@@ -77,6 +77,18 @@ static unsigned lines(int fd, uint64_t *missing, char *last, size_t size)
     return count;
 }
 
+/* to_quiet_pipe - the same, behind what is said of lines that other tests suppressed */
+
+static void to_quiet_pipe(int p[2])
+{
+    uint64_t missing;
+    char last[500];
+
+    to_pipe(p);
+    log_event(EVENT_READY, LF_NUM("i", 0));
+    lines(p[0], &missing, last, sizeof last);
+}
+
 static void a_stuck_pipe_never_stops_us(void **state)
 {
     int64_t begun = clock_mono();
@@ -127,9 +139,7 @@ static void a168_a_flood_is_limited_and_counted(void **state)
     int p[2];
 
     (void)state;
-    to_pipe(p);
-    log_event(EVENT_READY, LF_NUM("i", 0));     /* says what other tests suppressed */
-    lines(p[0], &missing, last, sizeof last);
+    to_quiet_pipe(p);
     set_up(20);
     while (clock_mono() % 1000 > 500)
         usleep(10000);                          /* the flood fits into one second */
@@ -201,9 +211,7 @@ static void gathered_lines_wait_for_the_end_of_the_turn(void **state)
     int p[2];
 
     (void)state;
-    to_pipe(p);
-    log_event(EVENT_READY, LF_NUM("i", 0));     /* says what other tests suppressed */
-    lines(p[0], &missing, last, sizeof last);
+    to_quiet_pipe(p);
     log_gather(true);
     for (int i = 0; i < 300; i++)
         log_event(EVENT_READY, LF_NUM("i", i));

@@ -36,6 +36,24 @@ static void add(struct sched *s, struct sched_job *job, const char *to, uint64_t
     sched_ready(s, job);
 }
 
+/* add_many - n new jobs, each of a sender of its own */
+
+static void add_many(struct sched *s, struct sched_job *jobs, size_t n, const char *to)
+{
+    memset(jobs, 0, n * sizeof *jobs);
+    for (size_t i = 0; i < n; i++)
+        add(s, &jobs[i], to, i);
+}
+
+/* lease_all - what may go now, behind the n that are leased already; how many they are now */
+
+static size_t lease_all(struct sched *s, unsigned lane, struct sched_job **leased, size_t n, size_t most)
+{
+    while (n < most && (leased[n] = sched_next(s, lane)) != NULL)
+        n++;
+    return n;
+}
+
 /* finish - a leased job is over */
 
 static void finish(struct sched *s, struct sched_job *job, enum sched_news news, int64_t now)
@@ -140,16 +158,12 @@ static void a_window_grows_with_success_up_to_its_bound(void **state)
     size_t n = 0, done = 0;
 
     (void)state;
-    memset(jobs, 0, sizeof jobs);
-    for (size_t i = 0; i < N; i++)
-        add(s, &jobs[i], "mx:a", i);
-    while ((leased[n] = sched_next(s, 0)) != NULL)
-        n++;
+    add_many(s, jobs, N, "mx:a");
+    n = lease_all(s, 0, leased, 0, N);
     assert_int_equal(n, 5);
     while (done < N) {
         finish(s, leased[done++], SCHED_GOOD, 1000);
-        while (n < N && (leased[n] = sched_next(s, 0)) != NULL)
-            n++;
+        n = lease_all(s, 0, leased, n, N);
         assert_true(n - done <= 20);
         if (done == 50)
             assert_int_equal(n - done, 20);
@@ -172,8 +186,7 @@ static void each_lane_has_its_own_bound(void **state)
         sched_ready(s, &jobs[i]);
     }
     while (done < N) {
-        while (n < N && (leased[n] = sched_next(s, 1)) != NULL)
-            n++;
+        n = lease_all(s, 1, leased, n, N);
         assert_true(n - done <= LOCAL);
         if (done == 300)
             assert_int_equal(n - done, LOCAL);
@@ -190,9 +203,7 @@ static void trouble_halves_a_living_window_and_stops_a_dead_one(void **state)
     struct destination *d = dest(s, "mx:a");
 
     (void)state;
-    memset(jobs, 0, sizeof jobs);
-    for (size_t i = 0; i < N; i++)
-        add(s, &jobs[i], "mx:a", i);
+    add_many(s, jobs, N, "mx:a");
     for (int i = 0; i < 15; i++)
         finish(s, sched_next(s, 0), SCHED_GOOD, 1000);
     assert_int_equal(d->window, 20);
@@ -218,14 +229,11 @@ static void a_dead_host_with_many_messages_costs_one_probe_a_back_off(void **sta
     unsigned attempts = 0;
 
     (void)state;
-    for (size_t i = 0; i < N; i++)
-        add(s, &jobs[i], "mx:dead", i);
+    add_many(s, jobs, N, "mx:dead");
     while (now < end) {
         struct sched_job *leased[100];
-        size_t n = 0;
+        size_t n = lease_all(s, 0, leased, 0, 100);
 
-        while ((leased[n] = sched_next(s, 0)) != NULL)
-            n++;
         assert_true(n <= (attempts == 0 ? 5 : 1));
         attempts += (unsigned)n;
         for (size_t i = 0; i < n; i++) {
@@ -250,9 +258,7 @@ static void a_host_that_is_back_is_not_overrun(void **state)
     struct sched_job *job;
 
     (void)state;
-    memset(jobs, 0, sizeof jobs);
-    for (size_t i = 0; i < N; i++)
-        add(s, &jobs[i], "mx:a", i);
+    add_many(s, jobs, N, "mx:a");
     finish(s, sched_next(s, 0), SCHED_BAD_HOST, 1000);
     assert_null(sched_next(s, 0));
     sched_advance(s, 1000 + 5 * MINUTE);
@@ -365,9 +371,7 @@ static void three_broken_sessions_in_a_row_are_trouble_of_the_host(void **state)
     struct sched *s = new_sched(0, 20);
 
     (void)state;
-    memset(jobs, 0, sizeof jobs);
-    for (size_t i = 0; i < N; i++)
-        add(s, &jobs[i], "mx:a", i);
+    add_many(s, jobs, N, "mx:a");
     finish(s, sched_next(s, 0), SCHED_BAD_SESSION, 1000);
     finish(s, sched_next(s, 0), SCHED_BAD_SESSION, 1000);
     assert_true(dest(s, "mx:a")->until == 0);

@@ -62,7 +62,7 @@ static bool must_spare(struct journal *j)
 
 static bool may_spare(struct journal *j)
 {
-    return j->resting && j->appended > j->o.segment_size / 4 && j->nspares < SPARES_KEPT
+    return j->resting && j->appended > j->o.segment_size / SPARES_WORTH && j->nspares < SPARES_KEPT
         && can_spare(j, SPARES_ROOM);
 }
 

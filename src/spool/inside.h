@@ -7,6 +7,7 @@ enum {
     SPARES_KEPT = 4,            /* made at rest, for the next burst; more are given back to the
                                  * file system */
     SPARES_ROOM = 16,           /* segments that must be free on the disk for one made at rest */
+    SPARES_WORTH = 8,           /* who appended less than such a part of a segment needs none */
     KEEP_RECOVERED_MS = 60000,  /* a found segment still answers repeated commits... */
     KEEP_RECOVERED = 6,         /* ...if it is among the newest: restarts must not fill the disk */
     CUT_PATIENCE_MS = 1000,     /* how long a cut waits for company */

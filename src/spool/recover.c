@@ -1,10 +1,9 @@
 /* recover.c - what a restart makes of the journal.
  *
  * From the newest segment to the oldest, what happened to each id is learned
- * (its fate); then, from the oldest to the newest, every MESSAGE that is still
- * alive is reported. An id that was removed stays removed, whatever the order
- * of records. What was read is made durable before anyone acts on it: after a
- * kill the page cache may hold what a later power cut would take away.
+ * (lives.h); then, from the oldest to the newest, every MESSAGE that is still
+ * alive is reported. What was read is made durable before anyone acts on it: after
+ * a kill the page cache may hold what a later power cut would take away.
  *
  * Nothing is appended to a segment that was found. Nothing is deleted but
  * spares, lent files, caches, and large files that no message can name. All of
@@ -14,23 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/id.h"
-#include "base/map.h"
 #include "spool/inside.h"
-
-/* What is known about an id that something happened to. */
-struct fate_row {
-    uint64_t id;
-    uint64_t outcome;       /* place of the newest of the chain, as a word */
-    uint64_t hold;          /* place of the newest HELD or RELEASED */
-    uint64_t copy;          /* place of the newest copy of the MESSAGE */
-    bool     removed, held, used;
-};
+#include "spool/lives.h"
 
 struct recovery {
     struct journal  *j;
     struct why      *why;
-    struct fate_row *rows;
-    size_t           nrows, cap;        /* cap: a power of two */
+    struct lives     lives;
     struct journal_place *cuts;
     size_t           ncuts, cut_cap;
     uint64_t        *large;             /* ids of living large messages */
@@ -55,86 +44,6 @@ static bool failed(struct recovery *r, int error, const char *doing, const char 
     return why_errno(r->why, doing, name);
 }
 
-/* --- what happened to whom ------------------------------------------------- */
-
-static struct fate_row *row_slot(const struct recovery *r, uint64_t id)
-{
-    size_t i = hash_keyed(slice_of((const char *)&id, sizeof id)) & (r->cap - 1);
-
-    while (r->rows[i].used && r->rows[i].id != id)
-        i = (i + 1) & (r->cap - 1);
-    return &r->rows[i];
-}
-
-static const struct fate_row *row_find(const struct recovery *r, uint64_t id)
-{
-    const struct fate_row *row = r->cap > 0 ? row_slot(r, id) : NULL;
-
-    return row != NULL && row->used ? row : NULL;
-}
-
-static bool rows_grow(struct recovery *r)
-{
-    struct recovery more = *r;
-
-    more.cap = r->cap > 0 ? r->cap * 2 : 1024;
-    more.rows = calloc(more.cap, sizeof *more.rows);
-    if (more.rows == NULL)
-        return false;
-    for (size_t i = 0; i < r->cap; i++)
-        if (r->rows[i].used)
-            *row_slot(&more, r->rows[i].id) = r->rows[i];
-    free(r->rows);
-    r->rows = more.rows;
-    r->cap = more.cap;
-    return true;
-}
-
-static struct fate_row *row_get(struct recovery *r, uint64_t id)
-{
-    struct fate_row *row;
-
-    if (r->nrows * 4 >= r->cap * 3 && !rows_grow(r))
-        return NULL;
-    row = row_slot(r, id);
-    if (!row->used) {
-        *row = (struct fate_row){ .id = id, .used = true };
-        r->nrows++;
-    }
-    return row;
-}
-
-static void newest(uint64_t *place, uint64_t here)
-{
-    if (here > *place)
-        *place = here;
-}
-
-static bool learn(struct recovery *r, const struct index_entry *e, uint64_t here)
-{
-    struct fate_row *row;
-
-    if (e->id > r->j->stats.last_id)
-        r->j->stats.last_id = e->id;
-    if (e->type == RECORD_CUT || e->type == RECORD_VOID
-        || (e->type == RECORD_MESSAGE && !(e->flags & RECORD_COPY)))
-        return true;
-    row = row_get(r, e->id);
-    if (row == NULL)
-        return false;
-    if (e->type == RECORD_MESSAGE)
-        newest(&row->copy, here);
-    else if (e->type == RECORD_REMOVED)
-        row->removed = true;
-    else
-        newest(&row->outcome, here);
-    if ((e->type == RECORD_HELD || e->type == RECORD_RELEASED) && here > row->hold) {
-        row->hold = here;
-        row->held = e->type == RECORD_HELD;
-    }
-    return true;
-}
-
 /* --- segments that end before their end --------------------------------------- */
 
 static uint32_t cut_of(const struct recovery *r, uint32_t segment)
@@ -149,15 +58,11 @@ static uint32_t cut_of(const struct recovery *r, uint32_t segment)
 
 static bool cut_learn(struct recovery *r, uint64_t word)
 {
-    struct journal_place *cuts;
+    struct journal_place *cuts = grown(r->cuts, r->ncuts, &r->cut_cap, sizeof *cuts);
 
-    if (r->ncuts == r->cut_cap) {
-        r->cut_cap = r->cut_cap > 0 ? r->cut_cap * 2 : 16;
-        cuts = reallocarray(r->cuts, r->cut_cap, sizeof *cuts);
-        if (cuts == NULL)
-            return false;
-        r->cuts = cuts;
-    }
+    if (cuts == NULL)
+        return false;
+    r->cuts = cuts;
     r->cuts[r->ncuts++] = word_place(word);
     return true;
 }
@@ -167,21 +72,13 @@ static bool cut_learn(struct recovery *r, uint64_t word)
 static void name_add(void *user, const char *name)
 {
     struct recovery *r = user;
-    char **names;
+    char **names = grown(r->names, r->nnames, &r->name_cap, sizeof *names);
+    char *copy = names != NULL ? strdup(name) : NULL;
 
-    if (r->nnames == r->name_cap) {
-        r->name_cap = r->name_cap > 0 ? r->name_cap * 2 : 64;
-        names = reallocarray(r->names, r->name_cap, sizeof *names);
-        if (names == NULL) {
-            r->no_memory = true;
-            r->name_cap = r->nnames;
-            return;
-        }
+    if (names != NULL)
         r->names = names;
-    }
-    r->names[r->nnames] = strdup(name);
-    if (r->names[r->nnames] != NULL)
-        r->nnames++;
+    if (copy != NULL)
+        r->names[r->nnames++] = copy;
     else
         r->no_memory = true;
 }
@@ -384,7 +281,9 @@ static bool learn_all(struct recovery *r, const struct segment *s)
             continue;
         if (e.type == RECORD_CUT && !cut_learn(r, e.word))
             return no_memory(r);
-        if (!learn(r, &e, place_word((struct journal_place){ s->number, e.offset })))
+        if (e.id > r->j->stats.last_id)
+            r->j->stats.last_id = e.id;
+        if (!lives_learn(&r->lives, &e, place_word((struct journal_place){ s->number, e.offset })))
             return no_memory(r);
     }
     return true;
@@ -417,28 +316,24 @@ static bool learn_segment(struct recovery *r, struct segment *s)
 
 static bool large_add(struct recovery *r, uint64_t id)
 {
-    uint64_t *large;
+    uint64_t *large = grown(r->large, r->nlarge, &r->large_cap, sizeof *large);
 
-    if (r->nlarge == r->large_cap) {
-        r->large_cap = r->large_cap > 0 ? r->large_cap * 2 : 64;
-        large = reallocarray(r->large, r->large_cap, sizeof *large);
-        if (large == NULL)
-            return false;
-        r->large = large;
-    }
+    if (large == NULL)
+        return false;
+    r->large = large;
     r->large[r->nlarge++] = id;
     return true;
 }
 
 static bool tell_living(struct recovery *r, struct segment *s, const struct index_entry *e,
-                        const struct fate_row *row)
+                        const struct life *life)
 {
     struct journal_entry entry = {
         .id = e->id, .message = { s->number, e->offset }, .length = e->length,
-        .outcome = word_place(row != NULL ? row->outcome : 0),
+        .outcome = word_place(life != NULL ? life->outcome : 0),
         .flags = (e->flags & RECORD_BIG ? (uint32_t)JOURNAL_LARGE : 0)
                | (e->flags & RECORD_COPY ? (uint32_t)ENTRY_COPIED : 0)
-               | (row != NULL && row->held ? (uint32_t)JOURNAL_HELD : 0),
+               | (life != NULL && life->held ? (uint32_t)JOURNAL_HELD : 0),
     };
 
     s->live++;
@@ -451,7 +346,7 @@ static bool tell_living(struct recovery *r, struct segment *s, const struct inde
 static bool tell_segment(struct recovery *r, struct segment *s)
 {
     uint32_t cut = cut_of(r, s->number);
-    const struct fate_row *row;
+    const struct life *life;
     struct index_entry e;
     struct wire w;
 
@@ -461,16 +356,16 @@ static bool tell_segment(struct recovery *r, struct segment *s)
     while (index_next(&w, &e)) {
         if (e.type != RECORD_MESSAGE || (cut != 0 && e.offset >= cut))
             continue;
-        row = row_find(r, e.id);
-        if (row != NULL && row->removed) {
+        life = lives_find(&r->lives, e.id);
+        if (life != NULL && life->removed) {
             if (r->j->o.gone != NULL)
                 r->j->o.gone(r->j->o.owner, e.id, e.word);
             continue;
         }
-        if (row != NULL && row->copy != 0
-            && row->copy != place_word((struct journal_place){ s->number, e.offset }))
+        if (life != NULL && life->copy != 0
+            && life->copy != place_word((struct journal_place){ s->number, e.offset }))
             continue;
-        if (!tell_living(r, s, &e, row))
+        if (!tell_living(r, s, &e, life))
             return false;
     }
     return true;
@@ -556,7 +451,7 @@ bool recover(struct journal *j, struct why *why)
     j->next_lent = (uint64_t)journal_wall(j) << 16;
     names_clear(&r);
     free(r.names);
-    free(r.rows);
+    lives_free(&r.lives);
     free(r.cuts);
     free(r.large);
     buf_free(&r.image);

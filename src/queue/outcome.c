@@ -7,81 +7,11 @@
 #include "queue/outcome.h"
 #include "queue/recover.h"
 #include "queue/times.h"
+#include "queue/verdicts.h"
 
 static const int64_t LEAVING = 5000;    /* ms */
 
-static const struct slice no_answer = SLICE_INIT("the delivery process gave no answer");
 static const struct slice by_passed = SLICE_INIT("the time to deliver it by has passed");
-
-/* -------------------------------------------------------------- verdicts -- */
-
-struct verdict {
-    struct outcome outcome;
-    struct slice   address, original, extra;
-    bool           said;        /* by the agent; else later, because nobody spoke of it */
-};
-
-struct verdicts {
-    struct verdict *v;
-    uint32_t        n;
-    struct slice    note;       /* the agent's, for the trace */
-};
-
-static struct verdict *verdict_of(const struct verdicts *all, uint32_t index)
-{
-    for (uint32_t i = 0; i < all->n; i++)
-        if (all->v[i].outcome.index == index)
-            return &all->v[i];
-    return NULL;
-}
-
-static bool outcome_legal(const struct outcome *o)
-{
-    return o->fate <= FATE_NEVER && o->how < DELIVERY_KINDS && o->code < 1000 && o->status.n <= OUTCOME_STATUS_MAX
-        && o->text.n <= OUTCOME_TEXT_MAX;
-}
-
-/* verdicts_begin - every recipient of the lease, later until said otherwise */
-
-static bool verdicts_begin(struct verdicts *all, const struct lease *l, struct arena *arena)
-{
-    struct wire w = wire_reader(l->rcpts);
-    struct lease_rcpt r;
-    struct verdict *v;
-
-    *all = (struct verdicts){ .v = arena_array(arena, l->nrcpts, sizeof *all->v) };
-    if (all->v == NULL)
-        return false;
-    while (all->n < l->nrcpts) {
-        v = &all->v[all->n];
-        if (!lease_next(&w, &r))
-            return false;
-        *v = (struct verdict){
-            .outcome = { .index = r.index, .fate = FATE_LATER, .status = SLICE_LIT("4.3.0"),
-                         .text = no_answer },
-            .address = r.address, .original = r.original, .extra = r.extra };
-        all->n++;
-    }
-    return true;
-}
-
-static bool verdicts_read(struct verdicts *all, const struct msg_result *m)
-{
-    struct wire w = wire_reader(m->outcomes);
-    struct verdict *v;
-    struct outcome o;
-    uint32_t n = 0;
-
-    while (outcome_next(&w, &o)) {
-        v = verdict_of(all, o.index);
-        if (v == NULL || v->said || !outcome_legal(&o))
-            return false;
-        v->outcome = o;
-        v->said = true;
-        n++;
-    }
-    return wire_done(&w) && n == m->noutcomes;
-}
 
 /* ---------------------------------------------------------------- records -- */
 
@@ -341,13 +271,12 @@ static void learn(struct queue *q, struct job *job, enum trouble trouble,
 
 /* cancel - a person removed the letter while the agent had the job */
 
-static void cancel(struct queue *q, struct job *job)
+static void cancel(struct job *job)
 {
     if (!(job->letter->flags & LETTER_CANCELLED))
         return;
     while (job_count(job) > 0)
         job_drop(job, job_rcpt(job, 0));
-    (void)q;
 }
 
 static void end_if_empty(struct queue *q, struct job *job)
@@ -403,7 +332,7 @@ static void settle(struct queue *q, struct lease *l, struct verdicts *all,
     else
         learn(q, job, trouble, all, host);
     sort_out(q, l, all, host);
-    cancel(q, job);
+    cancel(job);
     if (softened)
         m->flags |= LETTER_MAILBOX;
     goes_on = softened && job_count(job) > 0 && !(m->flags & LETTER_HELD);
@@ -491,7 +420,7 @@ void outcome_back(struct queue *q, struct job *job, const struct way *way)
     struct letter *m = job->letter;
 
     sched_park(q->sched, &job->sched);
-    cancel(q, job);
+    cancel(job);
     if (job_count(job) == 0) {
         end_if_empty(q, job);
         letter_give_up(q, m);

@@ -597,22 +597,29 @@ def test_help_names_every_command():
 
 # --- over TLS, with a login
 
-@pytest.fixture
-def secure(make_server, place):
-    """A server with a certificate for localhost, an account, and what to say to trust it."""
+def identity(place):
+    """Who signs for localhost, and the files of a server by that name: a certificate, and accounts.
+    bob's password waits beside them."""
     authority = certificates.Authority(place / "authority")
     pem, key = authority.sign("localhost")
     accounts = place / "accounts"
     accounts.write_text("")
     accounts.chmod(0o600)
+    (place / "password").write_text("secret\n")
+    return authority, {"pem": pem, "key": key, "accounts": accounts}
+
+
+@pytest.fixture
+def secure(make_server, place):
+    """A server with a certificate for localhost, an account, and what to say to trust it."""
+    authority, files = identity(place)
     server = make_server(WORLD + 'tls "localhost" { certificate = "$pem"  key = "$key" }\n'
                          'accounts = "file:$accounts"\n',
                          listeners='listen "127.0.0.1:$port" { role = submission }\n'
                                    'listen "127.0.0.1:$implicit" { role = submission  tls = implicit }',
-                         far=free_port(), pem=pem, key=key, accounts=accounts, implicit=free_port())
+                         far=free_port(), implicit=free_port(), **files)
     done = server.command("account", "add", "--clear", "bob", input="secret\n")
     assert done.returncode == 0, done
-    (place / "password").write_text("secret\n")
     (place / "wrong").write_text("wrong\n")
     server.authority = authority
     server.login = ["--user", "bob", "--password-file", place / "password"]
@@ -663,18 +670,13 @@ def test_probe_shows_the_certificate(secure):
 
 
 def test_fetch_works_over_tls_too(make_server, place):
-    authority = certificates.Authority(place / "authority")
-    pem, key = authority.sign("localhost")
-    accounts = place / "accounts"
-    accounts.write_text("")
-    accounts.chmod(0o600)
-    (place / "password").write_text("secret\n")
+    authority, files = identity(place)
     theirs = make_server('tls "localhost" { certificate = "$pem"  key = "$key" }\n'
                          'accounts = "file:$accounts"\nroute "branch.test" { via = hold }\n'
                          'peer "branch" { accounts = {"bob"}  domains = {"branch.test"}  grant = {"atrn"} }\n',
                          listeners='listen "127.0.0.1:$port" { role = mx }\n'
                                    'listen "127.0.0.1:$odmr" { role = odmr }',
-                         pem=pem, key=key, accounts=accounts, odmr=free_port())
+                         odmr=free_port(), **files)
     assert theirs.command("account", "add", "--clear", "bob", input="secret\n").returncode == 0
     theirs.start()
     ours = make_server('domain "branch.test" { recipients = any  deliver = "maildir:$mail/%d/%u" }', trust="").start()

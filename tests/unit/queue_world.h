@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "conf_text.h"
+#include "queue_settle.h"
 #include "../sim/disk_mem.c"
 #include "queue/core.h"
 #include "queue/people.h"
@@ -230,25 +231,10 @@ static int teardown(void **state)
 
 static void work(int64_t later)
 {
-    struct queue *q = world.queue;
-    struct why why = { 0 };
-    bool more;
-
     world_mono += later;
     world_wall += later;
-    queue_at(q, world_mono, world_wall);
-    for (int i = 0; i < 2000; i++) {
-        more = queue_work(q);
-        while (journal_flush_begin(q->journal)) {
-            journal_flush_work(q->journal);
-            journal_flush_end(q->journal);
-            more = true;
-        }
-        if (!more)
-            break;
-    }
-    if (!queue_check(q, &why))
-        fail_msg("%s", why.text);
+    queue_at(world.queue, world_mono, world_wall);
+    queue_settle(world.queue, 2000);
 }
 
 /* pass - time, in steps so small that every second has its work */

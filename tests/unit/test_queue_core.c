@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include "base/crc32c.h"
 #include "conf_text.h"
+#include "queue_settle.h"
 #include "../sim/disk_mem.c"
 #include "queue/cache.h"
 #include "queue/core.h"
@@ -169,22 +170,9 @@ static int teardown(void **state)
 static void work(int64_t later)
 {
     struct queue *q = world.queue;
-    struct why why = { 0 };
-    bool more;
 
     queue_at(q, q->mono + later, q->wall + later);
-    for (int i = 0; i < 20; i++) {
-        more = queue_work(q);
-        while (journal_flush_begin(q->journal)) {
-            journal_flush_work(q->journal);
-            journal_flush_end(q->journal);
-            more = true;
-        }
-        if (!more)
-            break;
-    }
-    if (!queue_check(q, &why))
-        fail_msg("%s", why.text);
+    queue_settle(q, 20);
 }
 
 /* --- saying things ----------------------------------------------------------- */

@@ -27,6 +27,15 @@ def refusing(line="550 5.1.1 has left the company"):
     return Sink(rcpt=lambda session, command: line if b"bad" in command else None, name="far.test")
 
 
+@pytest.fixture
+def server(make_server):
+    """A server whose mail for far.test is refused where the name is bad."""
+    with refusing() as sink:
+        server = make_server(WORLD, far=sink.port).start()
+        yield server
+        server.stop()
+
+
 def parts(report):
     """(text, per-message fields, [per-recipient fields], returned message or headers)"""
     whole = report.parsed
@@ -67,54 +76,39 @@ def test_a_bounce_is_a_delivery_status_report(make_server):
     assert [m.rcpts for m in sink.messages] == [["good@far.test"]]
 
 
-def test_several_failures_of_a_message_share_a_report(make_server):
-    with refusing() as sink:
-        server = make_server(WORLD, far=sink.port).start()
-        submit(server, "bad1@far.test", "bad2@far.test", "bad3@far.test")
-        (report,) = server.wait_mail(SENDER)
-        server.wait_empty()
-        assert len(server.mailbox(SENDER)) == 1
-        assert len(parts(report)[2]) == 3
-        server.stop()
+def test_several_failures_of_a_message_share_a_report(server):
+    submit(server, "bad1@far.test", "bad2@far.test", "bad3@far.test")
+    (report,) = server.wait_mail(SENDER)
+    server.wait_empty()
+    assert len(server.mailbox(SENDER)) == 1
+    assert len(parts(report)[2]) == 3
 
 
-def test_a_large_message_comes_back_with_its_header_only(make_server):
-    with refusing() as sink:
-        server = make_server(WORLD, far=sink.port).start()
-        submit(server, "bad@far.test", data=messages.plain(SENDER, "bad@far.test", body="x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 20000))
-        (report,) = server.wait_mail(SENDER)
-        assert len(report.data) < 100_000
-        assert parts(report)[3].get_content_type() == "text/rfc822-headers"
-        server.stop()
+def test_a_large_message_comes_back_with_its_header_only(server):
+    submit(server, "bad@far.test", data=messages.plain(SENDER, "bad@far.test", body="x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 20000))
+    (report,) = server.wait_mail(SENDER)
+    assert len(report.data) < 100_000
+    assert parts(report)[3].get_content_type() == "text/rfc822-headers"
 
 
-def test_8_bit_text_comes_back_as_it_was(make_server):
-    with refusing() as sink:
-        server = make_server(WORLD, far=sink.port).start()
-        submit(server, "bad@far.test", data=messages.plain(SENDER, "bad@far.test", body="Gr\u00fc\u00dfe\r\n"))
-        (report,) = server.wait_mail(SENDER)
-        assert "Gr\u00fc\u00dfe".encode() in report.data
-        server.stop()
+def test_8_bit_text_comes_back_as_it_was(server):
+    submit(server, "bad@far.test", data=messages.plain(SENDER, "bad@far.test", body="Gr\u00fc\u00dfe\r\n"))
+    (report,) = server.wait_mail(SENDER)
+    assert "Gr\u00fc\u00dfe".encode() in report.data
 
 
-def test_there_is_no_bounce_for_a_message_from_nobody(make_server):
-    with refusing() as sink:
-        server = make_server(WORLD, far=sink.port).start()
-        submit(server, "bad@far.test", sender="")
-        server.wait_event("failed")
-        server.wait_empty()
-        assert not server.events("bounced")
-        server.stop()
+def test_there_is_no_bounce_for_a_message_from_nobody(server):
+    submit(server, "bad@far.test", sender="")
+    server.wait_event("failed")
+    server.wait_empty()
+    assert not server.events("bounced")
 
 
-def test_there_is_no_bounce_for_a_bounce(make_server):
-    with refusing() as sink:
-        server = make_server(WORLD, far=sink.port).start()
-        submit(server, "bad@far.test", sender="bad-author@far.test")
-        server.wait_event("double_bounce")
-        server.wait_empty()
-        assert len(server.events("bounced")) == 1
-        server.stop()
+def test_there_is_no_bounce_for_a_bounce(server):
+    submit(server, "bad@far.test", sender="bad-author@far.test")
+    server.wait_event("double_bounce")
+    server.wait_empty()
+    assert len(server.events("bounced")) == 1
 
 
 def test_a_message_that_cannot_be_delivered_in_its_lifetime_comes_back(make_server):

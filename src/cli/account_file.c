@@ -34,7 +34,7 @@ static bool read_in(struct account_file *f, struct buf *errors)
     char *text;
     size_t n;
 
-    if (!private_read(f->path, ACCOUNTS_FILE_MAX, &text, &n, errors))
+    if (!private_read(f->path, PRIVATE_FILE_MAX, &text, &n, errors))
         return false;
     if (accounts_parse(&f->accounts, text, n, f->path, errors))
         return true;
@@ -145,7 +145,7 @@ static bool replace(const struct account_file *f, struct slice text, struct why 
 
 bool account_file_put(struct account_file *f, struct slice name, struct slice line, struct why *why)
 {
-    struct buf text = BUF(ACCOUNTS_FILE_MAX);
+    struct buf text = BUF(PRIVATE_FILE_MAX);
     bool done;
 
     compose(&text, f, name, line);

@@ -13,7 +13,6 @@
 enum {
     ACCOUNTS_MAX      = 1000000,
     ACCOUNTS_LINE_MAX = 2048,           /* bytes of a line */
-    ACCOUNTS_FILE_MAX = 64 << 20,       /* bytes of the file */
 };
 
 struct account {

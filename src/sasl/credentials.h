@@ -7,10 +7,7 @@
 #pragma once
 #include "sasl/private.h"
 
-enum {
-    CREDENTIALS_MAX      = 1000,
-    CREDENTIALS_FILE_MAX = 16 << 20,
-};
+enum { CREDENTIALS_MAX = 1000 };
 
 struct credential {
     struct slice name;

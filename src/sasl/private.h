@@ -3,6 +3,8 @@
 #pragma once
 #include "base/buf.h"
 
+enum { PRIVATE_FILE_MAX = 64 << 20 };     /* bytes of such a file: a million accounts */
+
 /* private_read - the whole content of a file, malloc'd, with a NUL behind it. False: a
  * line "PATH: why" in errors; refused are other than plain files, more than max bytes,
  * and any permission for others (mode & 07). */

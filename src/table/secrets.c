@@ -10,7 +10,7 @@
 #include "table/secrets.h"
 #include "tls/signer.h"
 
-enum { FILE_BYTES = 16 << 20, PATH = 4096 };
+enum { PATH = 4096 };
 
 bool secrets_fault(struct buf *errors, const char *path, const char *what)
 {
@@ -22,9 +22,9 @@ int64_t secrets_size(int fd, const char *path, struct buf *errors)
 {
     struct stat st;
 
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_BYTES)
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= PRIVATE_FILE_MAX)
         return st.st_size;
-    secrets_fault(errors, path, "is no plain file of at most 16 MiB");
+    buf_printf(errors, "%s: is no plain file of at most %d MiB\n", path, PRIVATE_FILE_MAX >> 20);
     return -1;
 }
 

@@ -250,8 +250,8 @@ static bool begin(struct child *child)
     vault.desk.patience = child->conf->limits.auth_timeout;
     vault.desk.say = say;
     vault.desk.done = done;
-    return load(child, "accounts", child->conf->accounts, ACCOUNTS_FILE_MAX, parse_accounts)
-        && load(child, "credentials", child->conf->credentials, CREDENTIALS_FILE_MAX, parse_credentials)
+    return load(child, "accounts", child->conf->accounts, PRIVATE_FILE_MAX, parse_accounts)
+        && load(child, "credentials", child->conf->credentials, PRIVATE_FILE_MAX, parse_credentials)
         && keys_begin(child) && begin_sasl(child)
         && begin_throttle(child->conf)
         && (desk_begin(&vault.desk, child->loop), true)

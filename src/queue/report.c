@@ -152,8 +152,7 @@ static bool in_sink(struct queue *q, const struct letter *m)
 {
     struct envelope e;
 
-    return letter_envelope(q, (struct letter *)m, &e)
-        && (e.flags & ENV_SINK);
+    return letter_envelope(q, (struct letter *)m, &e) && (e.flags & ENV_SINK);
 }
 
 static void begin(struct queue *q, struct report *r)

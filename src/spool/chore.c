@@ -54,7 +54,7 @@ static bool can_spare(struct journal *j, int64_t segments)
 
 static bool must_spare(struct journal *j)
 {
-    return j->nspares < SPARES_LEAST && can_spare(j, 2);
+    return j->nspares < SPARES_LEAST && can_spare(j, DISK_RESERVE);
 }
 
 /* may_spare - the next burst finds them ready, and need not share the disk with their

@@ -91,7 +91,7 @@ static bool refuse_mail(struct batch *b)
 
 static bool disk_full(const struct journal *j)
 {
-    return j->disk->free_bytes(j->disk->ctx) < (int64_t)j->o.segment_size * 2;
+    return j->disk->free_bytes(j->disk->ctx) < (int64_t)j->o.segment_size * DISK_RESERVE;
 }
 
 /* bulk_note - a segment is left. When few flushes filled it, zeros in the next ones would

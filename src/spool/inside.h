@@ -6,6 +6,7 @@ enum {
     SPARES_LEAST = 1,           /* made at once, so that no commit waits for one */
     SPARES_KEPT = 4,            /* made at rest, for the next burst; more are given back to the
                                  * file system */
+    DISK_RESERVE = 2,           /* segments of the disk that mail leaves to outcomes and removals */
     SPARES_ROOM = 16,           /* segments that must be free on the disk for one made at rest */
     SPARES_WORTH = 8,           /* who appended less than such a part of a segment needs none */
     KEEP_RECOVERED_MS = 60000,  /* a found segment still answers repeated commits... */

@@ -125,7 +125,7 @@ int64_t journal_room(struct journal *j)
 
     if (room < 0)
         room = 0;
-    room += (int64_t)j->nspares * size - 2 * size;
+    room += ((int64_t)j->nspares - DISK_RESERVE) * size;
     if (s != NULL)
         room += room_in(s, j->o.segment_size);
     return room > 0 ? room : 0;

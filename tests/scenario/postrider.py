@@ -228,6 +228,12 @@ class Server:
         wait_until(lambda: self.queue_count() == 0, seconds, "the queue is empty", every=0.2)
 
 
+def config_check(file):
+    """What `postrider config check` says of a file, and its exit status."""
+    return subprocess.run([COMMAND, "config", "check", file], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=30)
+
+
 def queued_id(reply):
     """The message's id in the reply after the text: b"2.0.0 Ok: queued as ID"."""
     text = reply.decode() if isinstance(reply, bytes) else reply

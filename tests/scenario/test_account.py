@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from postrider import COMMAND
+from postrider import COMMAND, config_check
 
 
 class Accounts:
@@ -161,12 +161,12 @@ def test_many_at_once_lose_nobody(accounts):
     assert sorted(line.split(":")[0] for line in accounts.lines()) == sorted(f"user{n}" for n in range(12))
 
 
-def config_check(accounts):
+def checked(accounts):
     """What the server would say of a configuration with these accounts."""
     conf = accounts.file.with_name("postrider.conf")
     conf.write_text(f'hostname = "mx.test"\nspool = "{conf.parent}/spool"\ncontrol = "{conf.parent}/control"\n'
                     f'accounts = "file:{accounts.file}"\nlisten "127.0.0.1:2525" {{ role = mx }}\n')
-    return subprocess.run([COMMAND, "config", "check", conf], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return config_check(conf)
 
 
 def test_the_server_takes_files_as_long_as_the_command_does(accounts):
@@ -174,9 +174,9 @@ def test_the_server_takes_files_as_long_as_the_command_does(accounts):
     accounts.file.write_text(remark * ((17 << 20) // len(remark)))
     accounts.file.chmod(0o600)
     accounts.done("add", "alice", input="wonder land\n")
-    assert config_check(accounts).returncode == 0
+    assert checked(accounts).returncode == 0
     with accounts.file.open("a") as file:
         file.write(remark * ((48 << 20) // len(remark)))
     assert accounts.run("add", "bob", input="builder\n").returncode != 0
-    done = config_check(accounts)
-    assert done.returncode == 78 and "64 MiB" in done.stdout
+    done = checked(accounts)
+    assert done.returncode == 78 and "64 MiB" in done.stderr

@@ -241,14 +241,12 @@ def test_reload_by_command_tells_what_is_wrong(world):
 def check(tmp, text):
     file = tmp / "checked.conf"
     file.write_text(text)
-    return file, subprocess.run([postrider.COMMAND, "config", "check", file], stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, timeout=30)
+    return file, postrider.config_check(file)
 
 
 def test_config_check_accepts_what_the_server_runs_with(make_server):
     server = make_server(WORLD, far=2600)
-    done = subprocess.run([postrider.COMMAND, "config", "check", server.file], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=30)
+    done = postrider.config_check(server.file)
     assert done.returncode == 0, done
 
 
